@@ -1,0 +1,134 @@
+//! Everything a relay can be told, typed, with its defaults in one place.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::auth::Credentials;
+
+/// What [`crate::Relay::spawn`] needs to know. The default listens on loopback and knows no user.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients come to; each address is served on UDP and on TCP, port 0 picks one free for both.
+    /// A wildcard IPv6 address takes IPv6 only. Default `127.0.0.1:3478`.
+    pub listen: Vec<SocketAddr>,
+    /// Where clients come to over TLS; needs `tls`. Default none.
+    pub tls_listen: Vec<SocketAddr>,
+    /// Certificate and key for `tls_listen`.
+    pub tls: Option<TlsFiles>,
+    /// The domain of the credentials; goes into every password's key. Default `dialtone`.
+    pub realm: String,
+    /// Who may allocate.
+    pub credentials: Credentials,
+    /// The addresses the world sees the relay at, at most one of each family. Default: the address it is bound to.
+    pub public_ip: Vec<IpAddr>,
+    /// Private or special networks that clients may reach all the same. Default none.
+    pub allow_peer: Vec<IpNet>,
+    /// Ports for relayed addresses. Default: the system picks.
+    pub relay_ports: Option<RangeInclusive<u16>>,
+    /// Name in the SOFTWARE attribute of answers; empty leaves it out.
+    pub software: String,
+    /// How much the relay will remember.
+    pub limits: Limits,
+    /// How long it will remember it.
+    pub lifetimes: Lifetimes,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3478))],
+            tls_listen: Vec::new(),
+            tls: None,
+            realm: "dialtone".to_owned(),
+            credentials: Credentials::default(),
+            public_ip: Vec::new(),
+            allow_peer: Vec::new(),
+            relay_ports: None,
+            software: "dialtone".to_owned(),
+            limits: Limits::default(),
+            lifetimes: Lifetimes::default(),
+        }
+    }
+}
+
+/// PEM files for TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// The leaf's private key.
+    pub key: PathBuf,
+}
+
+/// Upper bounds on what clients can make the relay keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Allocations and reserved ports together. Default 10 000.
+    pub max_allocations: usize,
+    /// The same for one user. Default 1000: many calls share one user where credentials are fixed.
+    pub max_allocations_per_user: usize,
+    /// Peer addresses one allocation may open. Default 128.
+    pub permissions_per_allocation: usize,
+    /// Channels one allocation may bind. Default 64.
+    pub channels_per_allocation: usize,
+    /// TCP and TLS connections per listener. Default 4096.
+    pub max_streams: usize,
+    /// Frames waiting for one slow TCP or TLS client before further ones are dropped. Default 256.
+    pub stream_queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_allocations: 10_000,
+            max_allocations_per_user: 1000,
+            permissions_per_allocation: 128,
+            channels_per_allocation: 64,
+            max_streams: 4096,
+            stream_queue: 256,
+        }
+    }
+}
+
+/// How long things last when nobody renews them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// An allocation whose client asks for no or a shorter time. Default 600 s (RFC 8656 section 3.2).
+    pub allocation: Duration,
+    /// The longest time a client is given. Default 3600 s.
+    pub max_allocation: Duration,
+    /// A permission. Default 300 s (RFC 8656 section 9).
+    pub permission: Duration,
+    /// A channel. Default 600 s (RFC 8656 section 12).
+    pub channel: Duration,
+    /// A nonce. Default 3600 s.
+    pub nonce: Duration,
+    /// A reserved port. Default 30 s (RFC 8656 section 7.2).
+    pub reservation: Duration,
+    /// A TLS handshake, from the connection to its end. Default 10 s.
+    pub handshake: Duration,
+    /// A connection that is silent and has no allocation. Default 60 s.
+    pub idle_stream: Duration,
+    /// One write to a connection. Default 10 s.
+    pub stream_write: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            allocation: Duration::from_secs(600),
+            max_allocation: Duration::from_secs(3600),
+            permission: Duration::from_secs(300),
+            channel: Duration::from_secs(600),
+            nonce: Duration::from_secs(3600),
+            reservation: Duration::from_secs(30),
+            handshake: Duration::from_secs(10),
+            idle_stream: Duration::from_secs(60),
+            stream_write: Duration::from_secs(10),
+        }
+    }
+}

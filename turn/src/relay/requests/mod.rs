@@ -1,0 +1,95 @@
+//! Requests: who asks, and then one file for each thing they can ask for.
+
+mod allocate;
+mod peers;
+mod refresh;
+
+use tracing::trace;
+
+pub(super) use allocate::Openings;
+
+use super::Core;
+use super::answers::{Asker, Refusal, Seal};
+use super::types::{ClientAddr, Now, RelayId};
+use crate::auth::User;
+use crate::stun::attributes::{NONCE, REALM, USERNAME, XOR_MAPPED_ADDRESS};
+use crate::stun::{Message, MessageBuilder, Method};
+
+/// An answer, none for now, or a refusal.
+type Outcome = Result<Option<MessageBuilder>, Refusal>;
+
+impl Core {
+    pub(super) fn request(&mut self, now: Now, from: ClientAddr, message: &Message<'_>) {
+        if message.fingerprint() == Some(false) {
+            trace!("ignored a request with a wrong checksum");
+            return;
+        }
+        // Nothing below has to ask whether what it finds has expired.
+        self.handle_timeout(now.mono);
+        let mut asker = Asker::new(from, message);
+        let outcome = match message.method() {
+            Method::Binding => binding(&asker, message),
+            Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind => {
+                self.authenticated(now, &mut asker, message)
+            }
+            Method::Send | Method::Data => return,
+        };
+        match outcome {
+            Ok(Some(answer)) => {
+                self.reply(&asker, answer);
+            }
+            Ok(None) => {}
+            Err(refusal) => self.refuse(now.mono, &asker, &refusal),
+        }
+    }
+
+    fn authenticated(&mut self, now: Now, asker: &mut Asker, message: &Message<'_>) -> Outcome {
+        let (user, seal) = self.authenticate(now, message)?;
+        asker.seal = Some(seal);
+        understood(message)?;
+        match message.method() {
+            Method::Allocate => self.allocate(now.mono, asker, user, message),
+            Method::Refresh => self.refresh(now.mono, asker, &user, message),
+            Method::CreatePermission => self.create_permission(now.mono, asker, &user, message),
+            Method::ChannelBind => self.channel_bind(now.mono, asker, &user, message),
+            Method::Binding | Method::Send | Method::Data => Ok(None),
+        }
+    }
+
+    /// The checks of RFC 8489 section 9.2.4, in their order. The key is made from our own realm, whatever realm the
+    /// client names.
+    fn authenticate(&self, now: Now, message: &Message<'_>) -> Result<(User, Seal), Refusal> {
+        let kind = message.integrity().ok_or(Refusal::Unauthorized)?;
+        let (Some(name), Some(_), Some(nonce)) = (message.text(USERNAME), message.find(REALM), message.find(NONCE))
+        else {
+            return Err(Refusal::BadRequest("USERNAME, REALM or NONCE missing"));
+        };
+        if !self.nonces.is_fresh(nonce, now.mono) {
+            return Err(Refusal::StaleNonce);
+        }
+        self.config
+            .credentials
+            .identify(message, name, &self.config.realm, now.unix)
+            .map(|(user, key)| (user, Seal { key, kind }))
+            .ok_or(Refusal::Unauthorized)
+    }
+
+    /// The asker's allocation, if it is this user's.
+    fn own_allocation(&self, asker: &Asker, user: &User) -> Result<RelayId, Refusal> {
+        let relay = self.allocations.of_client(asker.client).ok_or(Refusal::AllocationMismatch)?;
+        let is_owner = self.allocations.get(relay).is_some_and(|allocation| allocation.user == *user);
+        if is_owner { Ok(relay) } else { Err(Refusal::WrongCredentials) }
+    }
+}
+
+/// A Binding request needs no credentials and leaves nothing behind.
+fn binding(asker: &Asker, message: &Message<'_>) -> Outcome {
+    understood(message)?;
+    let answer = asker.success().xor_address(XOR_MAPPED_ADDRESS, asker.client.remote);
+    Ok(Some(answer))
+}
+
+fn understood(message: &Message<'_>) -> Result<(), Refusal> {
+    let unknown = message.unknown_attributes();
+    if unknown.is_empty() { Ok(()) } else { Err(Refusal::UnknownAttributes(unknown)) }
+}

@@ -1,0 +1,102 @@
+//! CreatePermission and ChannelBind (RFC 8656 sections 10 and 12): which peers, and by which number.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::super::Core;
+use super::super::answers::{Asker, Refusal};
+use super::super::channels::BindFailure;
+use super::super::types::{Family, RelayId};
+use super::Outcome;
+use crate::auth::User;
+use crate::stun::attributes::{CHANNEL_NUMBER, XOR_PEER_ADDRESS, decode_xor_address};
+use crate::stun::{ChannelNumber, Message};
+
+impl Core {
+    /// Installs every peer of the request, or none.
+    pub(super) fn create_permission(
+        &mut self,
+        now: Instant,
+        asker: &Asker,
+        user: &User,
+        message: &Message<'_>,
+    ) -> Outcome {
+        let relay = self.own_allocation(asker, user)?;
+        let mut peers = Vec::new();
+        for attribute in message.attributes() {
+            if attribute.kind == XOR_PEER_ADDRESS {
+                let peer = decode_xor_address(attribute.value, message.transaction())
+                    .ok_or(Refusal::BadRequest("XOR-PEER-ADDRESS is malformed"))?;
+                peers.push((peer, self.admit(now, relay, peer)?));
+            }
+        }
+        if peers.is_empty() {
+            return Err(Refusal::BadRequest("XOR-PEER-ADDRESS missing"));
+        }
+        self.install(now, relay, &peers)?;
+        Ok(Some(asker.success()))
+    }
+
+    /// Binds or renews a channel, and its peer's permission with it.
+    pub(super) fn channel_bind(&mut self, now: Instant, asker: &Asker, user: &User, message: &Message<'_>) -> Outcome {
+        let relay = self.own_allocation(asker, user)?;
+        let number = message
+            .number(CHANNEL_NUMBER)
+            .and_then(|value| u16::try_from(value >> 16).ok())
+            .and_then(ChannelNumber::new)
+            .ok_or(Refusal::BadRequest("CHANNEL-NUMBER is 0x4000 to 0x7FFE"))?;
+        let peer = message
+            .xor_address(XOR_PEER_ADDRESS)
+            .filter(|peer| peer.port() != 0)
+            .ok_or(Refusal::BadRequest("XOR-PEER-ADDRESS missing"))?;
+        let inside_only = self.admit(now, relay, peer)?;
+        let max = self.config.limits.channels_per_allocation;
+        let allocation = self.allocations.get_mut(relay).ok_or(Refusal::AllocationMismatch)?;
+        allocation.channels.check(number, peer, max, now).map_err(|failure| match failure {
+            BindFailure::NumberTaken => Refusal::BadRequest("channel belongs to another peer"),
+            BindFailure::PeerTaken => Refusal::BadRequest("peer has another channel"),
+            BindFailure::Full => Refusal::InsufficientCapacity,
+        })?;
+        self.install(now, relay, &[(peer, inside_only)])?;
+        if let Some(allocation) = self.allocations.get_mut(relay) {
+            allocation.channels.bind(number, peer, now + self.config.lifetimes.channel);
+        }
+        Ok(Some(asker.success()))
+    }
+
+    /// Judges one peer; `true` means that only our own relayed addresses may be reached at its IP address.
+    ///
+    /// A refused address is admitted when it is the relayed address of a live allocation. It stays admitted while
+    /// its permission lasts, so that one peer's end does not break the renewal of all the others.
+    fn admit(&self, now: Instant, relay: RelayId, peer: SocketAddr) -> Result<bool, Refusal> {
+        let inside = self.allocations.at(peer).is_some();
+        let allocation = self.allocations.get(relay).ok_or(Refusal::AllocationMismatch)?;
+        if Family::of(peer.ip()) != allocation.family() {
+            return Err(Refusal::PeerFamilyMismatch);
+        }
+        if self.policy.allows(peer.ip()) {
+            return Ok(false);
+        }
+        if inside || allocation.permissions.get(peer.ip(), now).is_some() {
+            return Ok(true);
+        }
+        Err(Refusal::Forbidden)
+    }
+
+    fn install(&mut self, now: Instant, relay: RelayId, peers: &[(SocketAddr, bool)]) -> Result<(), Refusal> {
+        let max = self.config.limits.permissions_per_allocation;
+        let expires = now + self.config.lifetimes.permission;
+        let permissions = self
+            .allocations
+            .get_mut(relay)
+            .map(|allocation| &mut allocation.permissions)
+            .ok_or(Refusal::AllocationMismatch)?;
+        if !permissions.have_room(peers.iter().map(|(peer, _)| peer.ip()), max, now) {
+            return Err(Refusal::InsufficientCapacity);
+        }
+        for (peer, inside_only) in peers {
+            permissions.install(peer.ip(), expires, *inside_only);
+        }
+        Ok(())
+    }
+}
