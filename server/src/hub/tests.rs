@@ -1,0 +1,161 @@
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use dialtone_wire::bodies::JoinRequest;
+use dialtone_wire::signal::READY_BODY;
+
+use super::*;
+use crate::backplane::Memory;
+use crate::testing::{now, room};
+use crate::topics::Kind;
+
+fn hub(config: &Config) -> Hub {
+    Hub::new(config, || Box::new(Memory::new()))
+}
+
+/// Opens a connection with `ask` that listens to both topics of room r.
+fn open(hub: &Hub, ask: Ask) -> (Connection, Option<String>) {
+    let mut conn = hub.connect().unwrap();
+    hub.handle(now(), &mut conn, Request::Open(ask));
+    let events = events(&conn);
+    let [Event::Opened { resume_token, .. }] = &events[..] else { panic!("{events:?}") };
+    for kind in [Kind::Members, Kind::Signal] {
+        hub.handle(now(), &mut conn, Request::Subscribe(room("r"), kind));
+    }
+    (conn, resume_token.clone())
+}
+
+fn join(hub: &Hub, conn: &mut Connection) -> Vec<Event> {
+    hub.handle(now(), conn, Request::Join(room("r"), JoinRequest::default()));
+    events(conn)
+}
+
+fn events(conn: &Connection) -> Vec<Event> {
+    let mut events = VecDeque::new();
+    conn.outbox.take(&mut events).unwrap();
+    events.into()
+}
+
+fn sid(conn: &Connection) -> SessionId {
+    conn.sid.clone().unwrap()
+}
+
+fn lose(hub: &Hub, conn: &Connection, for_good: bool) {
+    let farewell = Farewell { sid: conn.sid.clone(), for_good, listened: BTreeSet::from([room("r")]) };
+    hub.disconnect(now(), conn, farewell);
+}
+
+fn members(of: &[&Connection]) -> Event {
+    let ids: Vec<_> = of.iter().map(|conn| format!("\"{}\"", sid(conn))).collect();
+    Event::Members { room: room("r"), body: format!("[{}]", ids.join(",")).into() }
+}
+
+fn leave(who: &SessionId) -> Event {
+    let body = dialtone_wire::signal::leave_body(who).into();
+    Event::Signal { room: room("r"), from: None, body }
+}
+
+fn ready() -> Event {
+    Event::Signal { room: room("r"), from: None, body: READY_BODY.into() }
+}
+
+#[test]
+fn two_join_and_one_is_lost_and_another_comes() {
+    let hub = hub(&Config::embedded());
+    let (mut a, _) = open(&hub, Ask::Nothing);
+    let (mut b, _) = open(&hub, Ask::Nothing);
+    assert_eq!(join(&hub, &mut a), [Event::Me { room: room("r") }, members(&[&a]), Event::Done(Ok(()))]);
+    let me = Event::Me { room: room("r") };
+    assert_eq!(join(&hub, &mut b), [me.clone(), members(&[&a, &b]), ready(), Event::Done(Ok(()))]);
+    assert_eq!(events(&a), [members(&[&a, &b]), ready()]);
+
+    lose(&hub, &b, false);
+    assert_eq!(events(&a), [leave(&sid(&b)), members(&[&a])]);
+    let (mut c, _) = open(&hub, Ask::Nothing);
+    assert_eq!(join(&hub, &mut c), [me, members(&[&a, &c]), ready(), Event::Done(Ok(()))]);
+}
+
+#[test]
+fn a_session_that_may_resume_leaves_only_when_its_time_is_over() {
+    let config = Config::embedded();
+    let hub = hub(&config);
+    let (mut a, _) = open(&hub, Ask::Nothing);
+    let (mut b, token) = open(&hub, Ask::New);
+    join(&hub, &mut a);
+    join(&hub, &mut b);
+    events(&a);
+    let old = sid(&b);
+    lose(&hub, &b, false);
+    assert_eq!(events(&a), []);
+
+    let (mut b, again) = open(&hub, Ask::parse(token.as_deref()));
+    assert_eq!((sid(&b), &again), (old.clone(), &token));
+    let rejoined = [Event::Me { room: room("r") }, members(&[&a, &b]), Event::Done(Ok(()))];
+    assert_eq!(join(&hub, &mut b), rejoined);
+    assert_eq!(events(&a), [], "nobody else notices");
+
+    lose(&hub, &b, false);
+    let due = hub.next_expiry().unwrap();
+    hub.expire(due - Duration::from_millis(1));
+    assert_eq!(events(&a), []);
+    hub.expire(due);
+    assert_eq!(events(&a), [leave(&old), members(&[&a])]);
+}
+
+#[test]
+fn a_session_that_is_resumed_while_its_old_socket_hangs_takes_over_without_leave() {
+    let hub = hub(&Config::embedded());
+    let (mut a, _) = open(&hub, Ask::Nothing);
+    let (mut b, token) = open(&hub, Ask::New);
+    join(&hub, &mut a);
+    join(&hub, &mut b);
+    events(&a);
+    events(&b);
+    let (resumed, _) = open(&hub, Ask::parse(token.as_deref()));
+    assert_eq!(events(&b), [Event::TakenOver]);
+    lose(&hub, &b, true);
+    assert_eq!(events(&a), []);
+    lose(&hub, &resumed, true);
+    assert_eq!(events(&a), [leave(&sid(&b)), members(&[&a])]);
+}
+
+#[test]
+fn a_sender_who_names_another_member_is_told() {
+    let hub = hub(&Config::embedded());
+    let (mut a, _) = open(&hub, Ask::Nothing);
+    let (mut b, _) = open(&hub, Ask::Nothing);
+    join(&hub, &mut a);
+    join(&hub, &mut b);
+    events(&a);
+    let signal = |claimed: &str| Request::Signal { room: room("r"), claimed: Some(claimed.into()), body: "x".into() };
+    hub.handle(now(), &mut a, signal(sid(&b).as_str()));
+    assert_eq!(events(&a), [Event::Done(Err(Denied::SenderMismatch))]);
+    hub.handle(now(), &mut a, signal("Alice"));
+    let said = Event::Signal { room: room("r"), from: Some(sid(&a)), body: "x".into() };
+    assert_eq!(events(&a), [said.clone(), Event::Done(Ok(()))]);
+    assert_eq!(events(&b), [said]);
+}
+
+#[test]
+fn a_session_is_in_no_more_rooms_than_allowed() {
+    let mut config = Config::embedded();
+    config.limits.rooms = 1;
+    let hub = hub(&config);
+    let (mut a, _) = open(&hub, Ask::Nothing);
+    join(&hub, &mut a);
+    hub.handle(now(), &mut a, Request::Join(room("other"), JoinRequest::default()));
+    assert_eq!(events(&a), [Event::Done(Err(Denied::TooManyRooms))]);
+}
+
+#[test]
+fn there_are_no_more_connections_than_allowed_and_none_after_the_end() {
+    let mut config = Config::embedded();
+    config.limits.connections = 1;
+    let hub = hub(&config);
+    let (conn, _) = open(&hub, Ask::Nothing);
+    assert_eq!(hub.connect().map(|_| ()), Err(Busy));
+    hub.close();
+    assert_eq!(events(&conn), [Event::GoingAway]);
+    lose(&hub, &conn, false);
+    assert_eq!(hub.connect().map(|_| ()), Err(Busy));
+}
