@@ -1,0 +1,72 @@
+use super::*;
+
+fn call(args: &[&str]) -> Result<CallArgs, clap::Error> {
+    let Command::Call(call) = Args::try_parse_from(["peer-cli", "call"].iter().chain(args))?.command else {
+        panic!("parsed as another command")
+    };
+    Ok(call)
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    use clap::CommandFactory;
+    Args::command().debug_assert();
+}
+
+#[test]
+fn a_call_needs_no_option() {
+    let call = call(&[]).unwrap();
+    assert_eq!(call.server, None);
+    assert_eq!(call.duration, Duration::from_secs(3));
+    assert_eq!(call.common.video_choice(), VideoChoice::Pattern);
+    assert_eq!(call.common.audio_choice(), AudioChoice::Tone);
+    assert_eq!(call.common.json, None);
+}
+
+#[test]
+fn json_goes_to_standard_output_or_to_a_file() {
+    assert_eq!(call(&["--json"]).unwrap().common.json, Some("-".into()));
+    assert_eq!(call(&["--json=out.json"]).unwrap().common.json, Some("out.json".into()));
+}
+
+#[test]
+fn durations_are_read_with_their_units() {
+    for (text, ms) in [("5s", 5000), ("500ms", 500), ("1.5", 1500), ("2m", 120_000), ("1h", 3_600_000)] {
+        assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+    }
+    for bad in ["", "s", "5x", "-1s", "five", "1e99s"] {
+        assert!(parse_duration(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn sizes_are_even_and_bounded() {
+    assert_eq!(parse_size("1280x720"), Ok((1280, 720)));
+    for bad in ["640", "641x480", "0x0", "9999x2", "x", "640x480x3"] {
+        assert!(parse_size(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn wrong_values_are_told_with_what_was_expected() {
+    for (args, words) in [
+        (&["--server", "localhost:8080"][..], "ws://"),
+        (&["--room", "a b"], "A-Z a-z 0-9"),
+        (&["--codec", "av1"], "VP8 or H264"),
+        (&["--duration", "soon"], "5s"),
+        (&["--fps", "0"], "1..=60"),
+    ] {
+        let message = call(args).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn a_turn_login_goes_to_turn_servers_alone() {
+    let args = call(&["--ice", "stun:a:1,turn:b:2", "--ice-user", "u", "--ice-password", "p"]).unwrap();
+    let servers = args.common.ice_servers().unwrap();
+    assert_eq!(servers[0].username, None);
+    assert_eq!(servers[1].credential.as_deref(), Some("p"));
+    let args = call(&["--ice", "stun:a:1", "--ice-user", "u"]).unwrap();
+    assert!(matches!(args.common.ice_servers(), Err(SettingsError::LoginWithoutServer)));
+}

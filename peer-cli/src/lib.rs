@@ -1,0 +1,26 @@
+//! A headless WebRTC peer: it joins a room, negotiates, sends and receives real encoded media, judges what arrives, and
+//! says what broke.
+//!
+//! Read it in the order in which a call comes about:
+//!
+//! 1. [`args`] is what a person types, [`run`] a whole run of it, [`peer`] one peer of that run with all its parts.
+//! 2. [`signaling`] talks to the server; [`call`] is the brain that decides who offers and when; [`rtc`] is the only
+//!    place that knows the WebRTC engine.
+//! 3. [`media`] makes what is sent and judges what came; [`receive`] puts packets together to frames.
+//! 4. [`verdict`] turns the evidence into one cause and one remedy; [`report`] shows it.
+//!
+//! The embedded server and relay of `peer-cli call` are behind the default feature `embedded`.
+
+pub mod args;
+pub mod call;
+pub mod console;
+#[cfg(feature = "embedded")]
+pub mod embedded;
+pub mod media;
+pub mod peer;
+pub mod receive;
+pub mod report;
+pub mod rtc;
+pub mod run;
+pub mod signaling;
+pub mod verdict;

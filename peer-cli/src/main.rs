@@ -1,0 +1,112 @@
+//! `peer-cli`: arguments in, one run, exit code out. What a run is stands in the library.
+
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use clap::Parser;
+use dialtone_peer::args::{Args, Command, CommonArgs};
+use dialtone_peer::console::Console;
+use dialtone_peer::report::Report;
+use dialtone_peer::run::{self, RunError, Started};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+/// EX_USAGE of sysexits.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    #[expect(clippy::disallowed_methods, reason = "the one place where a run takes its clocks")]
+    let started = Started { mono: Instant::now(), unix: SystemTime::now() };
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // The message is all there is to say; a closed standard error changes nothing.
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    if let Err(error) = start_log(&args.log) {
+        return complain(&format!("--log {:?} is not a filter: {error}", args.log), USAGE);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("the runtime could not be started: {error}"), 1),
+    };
+    runtime.block_on(run(args, started))
+}
+
+async fn run(args: Args, started: Started) -> ExitCode {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        if stop_signal().await {
+            stop.send_replace(true);
+        }
+        // Kept open: a closed channel would mean that nobody can say stop, not that somebody did.
+        std::future::pending::<()>().await;
+    });
+    match &args.command {
+        Command::Call(call) => {
+            let mut console = console(&call.common);
+            let server =
+                call.server.as_ref().map_or_else(|| "an embedded server and relay".to_owned(), ToString::to_string);
+            console.headline(&format!("one call between alice and bob through {server}"));
+            let report = run::call(call, started, stopped, |news| console.show(news)).await;
+            finish(report, &call.common, &mut console)
+        }
+        Command::Join(join) => {
+            let mut console = console(&join.common);
+            console.headline(&format!("joining room {} on {}; Ctrl-C hangs up", join.room, join.server));
+            let report = run::join(join, started, stopped, |news| console.show(news)).await;
+            finish(report, &join.common, &mut console)
+        }
+    }
+}
+
+fn console(args: &CommonArgs) -> Console {
+    Console::new(args.json.as_ref().is_some_and(|to| to.as_os_str() == "-"), args.quiet)
+}
+
+fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Console) -> ExitCode {
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+    };
+    console.finish(&report);
+    if let Some(to) = &args.json
+        && let Err(error) = run::write_json(&report, to)
+    {
+        return complain(&format!("the report could not be written to {}: {error}", to.display()), 1);
+    }
+    report.verdict.exit_code.into()
+}
+
+/// A bare level is for our own code; the libraries below then say only what is an error.
+fn start_log(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = if filter.contains(['=', ',']) {
+        EnvFilter::try_new(filter)?
+    } else {
+        let ours = ["dialtone_peer", "dialtone_server", "dialtone_turn"].map(|name| format!("{name}={filter}"));
+        EnvFilter::try_new(format!("off,{}", ours.join(",")))?
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "complaints of the command line belong on standard error")]
+fn complain(message: &str, code: u8) -> ExitCode {
+    eprintln!("error: {message}");
+    code.into()
+}
+
+/// Waits for Ctrl-C or SIGTERM; false when neither can be heard here.
+async fn stop_signal() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return false;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => true,
+        _ = terminate.recv() => true,
+    }
+}

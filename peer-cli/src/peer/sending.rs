@@ -1,0 +1,146 @@
+//! The sending half: a pacing task for each track.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::Flag;
+use crate::media::{EncodedFrame, MediaError, Source, VideoCodec};
+use crate::report::Sent;
+use crate::rtc::{MediaSender, SendError};
+
+/// How far behind its pace a stream may fall before it starts counting anew instead of catching up.
+const MOST_BEHIND: Duration = Duration::from_secs(1);
+
+/// What a peer sends, before, while and after it does.
+pub(super) struct Sending {
+    video: Track,
+    audio: Track,
+    codec: Option<VideoCodec>,
+    key_frames_asked: u64,
+}
+
+/// One track: its source until it is started, its task from then on.
+#[derive(Default)]
+struct Track {
+    /// The source and its first frame, made early so that nothing is encoded between READY and the first packet.
+    source: Option<(Box<dyn Source>, Result<EncodedFrame, MediaError>)>,
+    description: Option<String>,
+    frames: Arc<AtomicU64>,
+    key_frame: Flag,
+    rejected: Flag,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Sending {
+    pub(super) fn prepare(video: Option<Box<dyn Source>>, audio: Option<Box<dyn Source>>) -> Self {
+        Self { video: Track::prepare(video), audio: Track::prepare(audio), codec: None, key_frames_asked: 0 }
+    }
+
+    pub(super) fn start(&mut self, video: Option<MediaSender>, audio: Option<MediaSender>) {
+        self.video.start(video);
+        self.audio.start(audio);
+    }
+
+    pub(super) fn stop(&mut self) {
+        for track in [&mut self.video, &mut self.audio] {
+            if let Some(task) = track.task.take() {
+                task.abort();
+            }
+        }
+    }
+
+    pub(super) fn key_frame_requested(&mut self) {
+        self.key_frames_asked += 1;
+        self.video.key_frame.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn negotiated(&mut self, codec: Option<VideoCodec>) {
+        self.codec = codec;
+    }
+
+    pub(super) fn no_common_codec(&self) -> bool {
+        self.video.rejected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn report(&self) -> Sent {
+        Sent {
+            video: self.video.description.clone(),
+            video_codec: self.codec.map(|codec| codec.to_string()),
+            video_frames: self.video.frames.load(Ordering::Relaxed),
+            audio: self.audio.description.clone(),
+            audio_frames: self.audio.frames.load(Ordering::Relaxed),
+            key_frames_asked: self.key_frames_asked,
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Track {
+    fn prepare(source: Option<Box<dyn Source>>) -> Self {
+        let Some(mut source) = source else { return Self::default() };
+        let first = source.next();
+        Self { description: Some(source.describe()), source: Some((source, first)), ..Self::default() }
+    }
+
+    fn start(&mut self, sender: Option<MediaSender>) {
+        let (Some(sender), Some((source, first))) = (sender, self.source.take()) else { return };
+        let pace = Pace {
+            sender,
+            source,
+            frames: Arc::clone(&self.frames),
+            key_frame: Arc::clone(&self.key_frame),
+            rejected: Arc::clone(&self.rejected),
+        };
+        self.task = Some(tokio::spawn(pace.run(first)));
+    }
+}
+
+struct Pace {
+    sender: MediaSender,
+    source: Box<dyn Source>,
+    frames: Arc<AtomicU64>,
+    key_frame: Flag,
+    rejected: Flag,
+}
+
+impl Pace {
+    async fn run(mut self, first: Result<EncodedFrame, MediaError>) {
+        let mut due = Instant::now();
+        let mut next = first;
+        loop {
+            let frame = match next {
+                Ok(frame) => frame,
+                Err(error) => return tracing::error!(%error, "the source gives no more frames"),
+            };
+            let duration = frame.duration;
+            match self.sender.send(frame.data, duration).await {
+                Ok(()) => {
+                    self.frames.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(SendError::NotConnected(_)) => {}
+                Err(SendError::NoCommonCodec(_)) => self.rejected.store(true, Ordering::Relaxed),
+                Err(SendError::Closed(_)) => return,
+                Err(error @ SendError::Frame { .. }) => tracing::warn!(%error, "a frame was not sent"),
+            }
+            due += duration;
+            let now = Instant::now();
+            if now.saturating_duration_since(due) > MOST_BEHIND {
+                due = now;
+            }
+            sleep_until(due).await;
+            if self.key_frame.swap(false, Ordering::Relaxed) {
+                self.source.request_key_frame();
+            }
+            next = self.source.next();
+        }
+    }
+}

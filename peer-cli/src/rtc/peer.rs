@@ -1,0 +1,408 @@
+//! One connection: builds it, carries out commands, keeps what has to stay the same across negotiations.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rtc::{
+    peer_connection::configuration::RTCOfferOptions,
+    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp_transceiver::rtp_sender::RtpCodecKind,
+};
+use tokio::sync::mpsc;
+use webrtc::{
+    error::{Error, Result as StackResult},
+    peer_connection::{PeerConnection, PeerConnectionBuilder, RTCIceCandidateInit, RTCSessionDescription},
+};
+
+use super::{
+    MediaKind, MediaSender, PairStats, PeerEvent, RtcConfig, RtcError,
+    engine::{self, SendCodec},
+    events::{Handler, RemoteVideo, Shared},
+    media::{self, Outgoing},
+    packets,
+    sdp::{self, Setup},
+    stats,
+};
+use crate::{
+    call::{Candidate, CommandKind, DescriptionKind, RtcCommand, RtcEvent},
+    media::VideoCodec,
+};
+
+/// A WebRTC connection with one audio and one video section.
+///
+/// Made by [`new`](Self::new), driven by [`command`](Self::command), ended by [`close`](Self::close). Dropping it
+/// without `close` ends it too, only nobody can wait for that.
+pub struct Peer {
+    pc: Arc<dyn PeerConnection>,
+    shared: Arc<Shared>,
+    audio: Option<Arc<Outgoing>>,
+    video: Option<Arc<Outgoing>>,
+    /// Tracks given up because the far end knows none of their codecs.
+    stopped: RwLock<Vec<MediaKind>>,
+    sendable_video: Vec<VideoCodec>,
+    negotiation: tokio::sync::Mutex<Negotiation>,
+    closed: AtomicBool,
+}
+
+/// What one negotiation hands to the next. Its lock also keeps commands in the order in which they were given.
+#[derive(Default)]
+struct Negotiation {
+    /// Our DTLS role, settled by the first answer and kept for good: DTLS runs on through renegotiation and restart
+    /// (RFC 8842 section 5.5), but the stack writes "active" into each answer, whatever it is. Chromium then breaks off
+    /// with "Failed to set SSL role", and Firefox builds a new transport.
+    role: Option<Setup>,
+}
+
+impl Peer {
+    /// Sets up a connection; nothing is sent before the first command. `events` is bounded by its maker: 256 is a good
+    /// size, the video of one second being some 100 to 300 packets.
+    ///
+    /// Has to be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`RtcError`].
+    pub async fn new(config: RtcConfig, events: mpsc::Sender<PeerEvent>) -> Result<Self, RtcError> {
+        if config.bind.is_empty() {
+            return Err(RtcError::NoBindAddress);
+        }
+        // Refused before anything is started.
+        engine::configuration(&config)?;
+
+        let shared = Shared::start(events);
+        let pc = match build(&config, &shared, config.mdns).await {
+            Err(error) if config.mdns => {
+                tracing::warn!(%error, "no multicast DNS: .local candidates stay unresolved");
+                build(&config, &shared, false).await?
+            }
+            built => built?,
+        };
+        let made = tracks(&pc, &shared, &config).await;
+        let (audio, video) = match made {
+            Ok(tracks) => tracks,
+            Err(error) => {
+                close_quietly(&*pc).await;
+                return Err(setup("adding the tracks", &error));
+            }
+        };
+        for outgoing in [&audio, &video].into_iter().flatten() {
+            shared.own(media::receive_feedback(Arc::clone(&shared), Arc::clone(outgoing)));
+        }
+        Ok(Self {
+            pc,
+            shared,
+            audio,
+            video,
+            stopped: RwLock::default(),
+            sendable_video: config.video,
+            negotiation: tokio::sync::Mutex::default(),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Carries out a command; what comes of it is told as events, a failure as
+    /// [`RtcEvent::CommandFailed`]. Never waits for the reader of the events.
+    pub async fn command(&self, command: RtcCommand) {
+        let mut negotiation = self.negotiation.lock().await;
+        let (command, done) = match command {
+            RtcCommand::CreateOffer { ice_restart } => {
+                self.shared.hold_candidates();
+                let done = self.offer(ice_restart).await;
+                self.shared.release_candidates();
+                (CommandKind::CreateOffer, done)
+            }
+            RtcCommand::AcceptOffer { sdp } => {
+                self.shared.hold_candidates();
+                let done = self.accept_offer(sdp, &mut negotiation).await;
+                self.shared.release_candidates();
+                (CommandKind::AcceptOffer, done)
+            }
+            RtcCommand::AcceptAnswer { sdp } => {
+                (CommandKind::AcceptAnswer, self.accept_answer(sdp, &mut negotiation).await)
+            }
+            RtcCommand::Rollback => (CommandKind::Rollback, self.rollback().await),
+            RtcCommand::AddCandidate(candidate) => (CommandKind::AddCandidate, self.add_candidate(candidate).await),
+            RtcCommand::Close => return self.shut_down().await,
+        };
+        if let Err(error) = done {
+            self.shared.tell(RtcEvent::CommandFailed { command, reason: error.to_string() });
+        }
+    }
+
+    /// Closes the connection, releases TURN allocations (for at most 100 ms) and tells [`RtcEvent::Closed`]. The far
+    /// end does not hear of it through WebRTC before its ICE times out: say goodbye over the signaling first.
+    pub async fn close(self) {
+        self.shut_down().await;
+    }
+
+    /// The video codec to send: the first of [`RtcConfig::video`] that was negotiated. `None` before that, when nothing
+    /// is in common, when the far end does not want video and when [`RtcConfig::send_video`] is off.
+    #[must_use]
+    pub fn video_codec(&self) -> Option<VideoCodec> {
+        self.video.as_ref()?.video_codec()
+    }
+
+    /// The handle to send video with; `None` when [`RtcConfig::send_video`] is off.
+    #[must_use]
+    pub fn video_sender(&self) -> Option<MediaSender> {
+        self.video.as_ref().map(MediaSender::new)
+    }
+
+    /// The handle to send audio with; `None` when [`RtcConfig::send_audio`] is off.
+    #[must_use]
+    pub fn audio_sender(&self) -> Option<MediaSender> {
+        self.audio.as_ref().map(MediaSender::new)
+    }
+
+    /// Asks the far end for a key frame (PLI, RFC 4585 section 6.3.1). Does nothing before its first video packet; how
+    /// often to ask is the caller's business.
+    pub async fn request_key_frame(&self) {
+        let Some(RemoteVideo { track, ssrc }) = self.shared.remote_video() else {
+            return;
+        };
+        let request = PictureLossIndication {
+            sender_ssrc: self.video.as_ref().map_or(0, |video| video.ssrc()),
+            media_ssrc: ssrc,
+        };
+        if let Err(error) = track.write_rtcp(vec![Box::new(request)]).await {
+            tracing::debug!(%error, "a key frame request was not sent");
+        }
+    }
+
+    /// The nominated path; `None` before there is one.
+    pub async fn stats(&self) -> Option<PairStats> {
+        stats::read(&*self.pc).await
+    }
+
+    /// How many media events were dropped because the event channel was full.
+    #[must_use]
+    pub fn dropped_media(&self) -> u64 {
+        self.shared.dropped()
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("video_codec", &self.video_codec())
+            .field("dropped_media", &self.dropped_media())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        self.shared.end_tasks();
+        // Without this the stack's driver would live on by itself. It ends within 100 ms.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let pc = Arc::clone(&self.pc);
+            runtime.spawn(async move { close_quietly(&*pc).await });
+        }
+    }
+}
+
+impl Peer {
+    async fn offer(&self, ice_restart: bool) -> StackResult<()> {
+        let options = || Some(RTCOfferOptions { ice_restart });
+        let offer = match self.pc.create_offer(options()).await {
+            Err(Error::ErrSenderWithNoCodecs) => {
+                self.stop_tracks_without_codec().await?;
+                self.pc.create_offer(options()).await?
+            }
+            created => created?,
+        };
+        let sdp = offer.sdp.clone();
+        self.pc.set_local_description(offer).await?;
+        self.shared.tell_description(DescriptionKind::Offer, sdp);
+        Ok(())
+    }
+
+    async fn accept_offer(&self, sdp: String, negotiation: &mut Negotiation) -> StackResult<()> {
+        let offer = RTCSessionDescription::offer(sdp)?;
+        let answered = match self.pc.set_remote_description(offer).await {
+            Ok(()) => {
+                self.shared.tell(RtcEvent::RemoteAccepted { kind: DescriptionKind::Offer });
+                self.answer(negotiation).await
+            }
+            Err(error) => Err(error),
+        };
+        // The stack may fail halfway, with the offer pending; left there it would refuse every later one.
+        if answered.is_err() && self.pc.pending_remote_description().await.is_some() {
+            let rollback = RTCSessionDescription::rollback(None)?;
+            if let Err(error) = self.pc.set_remote_description(rollback).await {
+                tracing::warn!(%error, "a refused offer could not be rolled back");
+            }
+        }
+        answered
+    }
+
+    async fn answer(&self, negotiation: &mut Negotiation) -> StackResult<()> {
+        let answer = match self.pc.create_answer(None).await {
+            Err(Error::ErrSenderWithNoCodecs) => {
+                self.stop_tracks_without_codec().await?;
+                self.pc.create_answer(None).await?
+            }
+            created => created?,
+        };
+        let sdp = match negotiation.role {
+            // The stack takes back only what it wrote, so the far end alone sees the role corrected.
+            Some(role) => sdp::with_setup(&answer.sdp, role),
+            None => answer.sdp.clone(),
+        };
+        let codecs = self.codecs(&sdp, true);
+        self.declare(codecs).await;
+        self.shared.set_payload_types(sdp::payload_types(&sdp));
+        self.pc.set_local_description(answer).await?;
+        negotiation.role = negotiation.role.or_else(|| sdp::setup(&sdp));
+        self.negotiated(codecs).await;
+        self.shared.tell_description(DescriptionKind::Answer, sdp);
+        Ok(())
+    }
+
+    async fn accept_answer(&self, sdp: String, negotiation: &mut Negotiation) -> StackResult<()> {
+        let answer = RTCSessionDescription::answer(sdp.clone())?;
+        let codecs = self.codecs(&sdp, false);
+        self.declare(codecs).await;
+        if let Some(offer) = self.pc.pending_local_description().await {
+            self.shared.set_payload_types(sdp::payload_types(&offer.sdp));
+        }
+        self.pc.set_remote_description(answer).await?;
+        negotiation.role = negotiation.role.or_else(|| sdp::setup(&sdp).map(Setup::opposite));
+        self.negotiated(codecs).await;
+        self.shared.tell(RtcEvent::RemoteAccepted { kind: DescriptionKind::Answer });
+        Ok(())
+    }
+
+    async fn rollback(&self) -> StackResult<()> {
+        let rollback = RTCSessionDescription::rollback(None)?;
+        self.pc.set_local_description(rollback).await
+    }
+
+    async fn add_candidate(&self, candidate: Candidate) -> StackResult<()> {
+        let Candidate { candidate, sdp_mid, sdp_m_line_index } = candidate;
+        // End of candidates (RFC 8838 section 8.2); the stack needs no telling.
+        if candidate.trim().is_empty() {
+            return Ok(());
+        }
+        self.pc
+            .add_ice_candidate(RTCIceCandidateInit {
+                candidate,
+                sdp_mid,
+                sdp_mline_index: sdp_m_line_index,
+                ..RTCIceCandidateInit::default()
+            })
+            .await
+    }
+
+    async fn shut_down(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        close_quietly(&*self.pc).await;
+        self.shared.end_tasks();
+        // The stack's driver stops before it could tell this itself.
+        self.shared.tell_closed();
+    }
+
+    /// What we may send after an answer: (audio, video). A video codec in use stays in use while it can.
+    fn codecs(&self, answer: &str, ours: bool) -> (Option<SendCodec>, Option<SendCodec>) {
+        let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
+        let choose = |outgoing: &Option<Arc<Outgoing>>, kind, wanted: Vec<SendCodec>| {
+            let outgoing = outgoing.as_ref()?;
+            if stopped.contains(&kind) {
+                return None;
+            }
+            let accepted = sdp::sendable(answer, ours, kind);
+            outgoing.codec().into_iter().chain(wanted).find(|codec| accepted.contains(&codec.name()))
+        };
+        let video = self.sendable_video.iter().copied();
+        (
+            choose(&self.audio, MediaKind::Audio, vec![SendCodec::Opus]),
+            choose(&self.video, MediaKind::Video, video.map(SendCodec::Video).collect()),
+        )
+    }
+
+    /// Has to precede the answer, because the stack binds its sending machinery while it applies it.
+    async fn declare(&self, (_, video): (Option<SendCodec>, Option<SendCodec>)) {
+        if let (Some(outgoing), Some(codec)) = (&self.video, video)
+            && outgoing.codec() != Some(codec)
+            && let Err(error) = outgoing.declare(codec).await
+        {
+            tracing::warn!(%error, "lost video packets will not be sent again");
+        }
+    }
+
+    async fn negotiated(&self, (audio, video): (Option<SendCodec>, Option<SendCodec>)) {
+        if let Some(outgoing) = &self.audio {
+            outgoing.set_negotiated(audio).await;
+        }
+        if let Some(outgoing) = &self.video {
+            outgoing.set_negotiated(video).await;
+        }
+    }
+
+    /// The stack writes no description at all while a track of ours has no codec left; without the track it rejects the
+    /// section properly, and the rest of the call can go on.
+    async fn stop_tracks_without_codec(&self) -> StackResult<()> {
+        for outgoing in [&self.audio, &self.video].into_iter().flatten() {
+            if outgoing.has_no_codec().await {
+                tracing::warn!(kind = %outgoing.kind, "no common codec: nothing will be sent");
+                self.pc.remove_track(outgoing.sender()).await?;
+                self.stopped.write().unwrap_or_else(PoisonError::into_inner).push(outgoing.kind);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn build(config: &RtcConfig, shared: &Arc<Shared>, mdns: bool) -> Result<Arc<dyn PeerConnection>, RtcError> {
+    let (media_engine, registry) =
+        engine::media(&config.video).map_err(|error| setup("registering the codecs", &error))?;
+    let pc = PeerConnectionBuilder::new()
+        .with_configuration(engine::configuration(config)?)
+        .with_media_engine(media_engine)
+        .with_setting_engine(engine::settings(config.relay_only, mdns))
+        .with_interceptor_registry(registry)
+        .with_handler(Arc::new(Handler(Arc::clone(shared))))
+        .with_udp_addrs(config.bind.clone())
+        .build()
+        .await
+        .map_err(|error| setup("opening its sockets", &error))?;
+    Ok(Arc::new(pc))
+}
+
+type Tracks = (Option<Arc<Outgoing>>, Option<Arc<Outgoing>>);
+
+/// Audio first, then video: the order of the sections of an offer, in every offer.
+async fn tracks(pc: &Arc<dyn PeerConnection>, shared: &Shared, config: &RtcConfig) -> StackResult<Tracks> {
+    let stream = format!("{:016x}", packets::dice());
+    let audio = if config.send_audio {
+        Some(Outgoing::add(pc, shared, MediaKind::Audio, &config.video, &stream).await?)
+    } else {
+        pc.add_transceiver_from_kind(RtpCodecKind::Audio, None).await?;
+        None
+    };
+    let video = if config.send_video {
+        Some(Outgoing::add(pc, shared, MediaKind::Video, &config.video, &stream).await?)
+    } else {
+        pc.add_transceiver_from_kind(RtpCodecKind::Video, None).await?;
+        None
+    };
+    Ok((audio, video))
+}
+
+fn setup(step: &'static str, error: &Error) -> RtcError {
+    RtcError::Setup { step, reason: error.to_string() }
+}
+
+async fn close_quietly(pc: &dyn PeerConnection) {
+    if let Err(error) = pc.close().await {
+        tracing::debug!(%error, "the connection did not close in order");
+    }
+}

@@ -1,0 +1,124 @@
+//! The path the media takes, as far as the stack's statistics can be trusted.
+//!
+//! The candidate pair's bytes and round trip time are real. The stack's figures derived from the far end's RTCP
+//! (`remote-inbound-rtp`, NACK and PLI counts) stay zero whatever happens, so they are not offered here: loss and
+//! jitter are counted from the packets themselves in [`crate::receive`].
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use rtc::peer_connection::transport::{RTCIceCandidate, RTCIceCandidateType};
+use webrtc::peer_connection::{PeerConnection, RTCStatsReportEntry, StatsSelector, transport::IceTransport};
+
+/// The nominated candidate pair (RFC 8445) and what runs over it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PairStats {
+    /// Kind of our candidate.
+    pub local_kind: CandidateKind,
+    /// Kind of the far end's candidate.
+    pub remote_kind: CandidateKind,
+    /// Our address as `host:port`, the relay's when relayed.
+    pub local_addr: String,
+    /// The far end's address as `host:port`, its relay's when relayed.
+    pub remote_addr: String,
+    /// Last round trip of a connectivity check (RFC 7675), `None` before the first.
+    pub rtt: Option<Duration>,
+    /// Bytes sent over the pair, UDP payload without the connectivity checks.
+    pub bytes_sent: u64,
+    /// Bytes received over the pair, counted the same way.
+    pub bytes_received: u64,
+    /// DTLS version and cipher suite in the stack's words, `None` before the handshake.
+    pub dtls: Option<String>,
+    /// SRTP protection profile in the stack's words, `None` before the handshake.
+    pub srtp: Option<String>,
+}
+
+/// How a candidate came about (RFC 8445 section 5.1.1).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum CandidateKind {
+    /// An address of the machine itself.
+    Host,
+    /// The address a NAT showed to a STUN server.
+    ServerReflexive,
+    /// An address first seen in a connectivity check.
+    PeerReflexive,
+    /// An address of a TURN relay.
+    Relay,
+}
+
+impl fmt::Display for CandidateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::ServerReflexive => "srflx",
+            Self::PeerReflexive => "prflx",
+            Self::Relay => "relay",
+        })
+    }
+}
+
+/// Reads the nominated pair, `None` before there is one.
+pub(super) async fn read(pc: &dyn PeerConnection) -> Option<PairStats> {
+    let ice = ice_transport(pc).await?;
+    let pair = ice.get_selected_candidate_pair().await.ok()??;
+    let (local, remote) = (pair.local(), pair.remote());
+    let mut stats = PairStats {
+        local_kind: kind(local)?,
+        remote_kind: kind(remote)?,
+        local_addr: address(local),
+        remote_addr: address(remote),
+        rtt: None,
+        bytes_sent: 0,
+        bytes_received: 0,
+        dtls: None,
+        srtp: None,
+    };
+
+    let now = tokio::time::Instant::now().into_std();
+    let report = pc.get_stats(now, StatsSelector::None).await;
+    if let Some(transport) = report.transport() {
+        if let Some(RTCStatsReportEntry::IceCandidatePair(pair)) = report.get(&transport.selected_candidate_pair_id) {
+            stats.bytes_sent = pair.bytes_sent;
+            stats.bytes_received = pair.bytes_received;
+            stats.rtt = Duration::try_from_secs_f64(pair.current_round_trip_time).ok().filter(|rtt| !rtt.is_zero());
+        }
+        let dtls = format!("{} {}", transport.tls_version, transport.dtls_cipher);
+        stats.dtls = named(dtls.trim());
+        stats.srtp = named(&transport.srtp_cipher);
+    }
+    Some(stats)
+}
+
+/// There is one transport under everything; it is reached through any sender or receiver.
+async fn ice_transport(pc: &dyn PeerConnection) -> Option<Arc<dyn IceTransport>> {
+    for sender in pc.get_senders().await {
+        if let Ok(Some(transport)) = sender.transport().await {
+            return Some(transport.ice_transport());
+        }
+    }
+    for receiver in pc.get_receivers().await {
+        if let Ok(Some(transport)) = receiver.transport().await {
+            return Some(transport.ice_transport());
+        }
+    }
+    None
+}
+
+fn kind(candidate: &RTCIceCandidate) -> Option<CandidateKind> {
+    match candidate.typ {
+        RTCIceCandidateType::Host => Some(CandidateKind::Host),
+        RTCIceCandidateType::Srflx => Some(CandidateKind::ServerReflexive),
+        RTCIceCandidateType::Prflx => Some(CandidateKind::PeerReflexive),
+        RTCIceCandidateType::Relay => Some(CandidateKind::Relay),
+        RTCIceCandidateType::Unspecified => None,
+        _ => None,
+    }
+}
+
+fn address(candidate: &RTCIceCandidate) -> String {
+    let RTCIceCandidate { address, port, .. } = candidate;
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}
+
+fn named(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}

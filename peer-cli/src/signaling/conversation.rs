@@ -1,0 +1,385 @@
+//! One client's STOMP conversation with a signaling server, as a brain: bytes in, bytes and events out.
+//!
+//! It speaks to Dialtone's server and to the Spring applications that it is compatible with. Those lose a join that
+//! overtakes its subscriptions, so the join is repeated until the server has said who we are.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use dialtone_wire::bodies::{IceServer, JoinRequest, Me, Notice, parse_members};
+use dialtone_wire::signal::{SignalMessage, SignalType};
+use dialtone_wire::stomp::{
+    Command, DecodeError, Decoded, Decoder, Frame, HeartBeat, InvalidServerFrame, Limits, MessageFrame, ServerFrame,
+    Version,
+};
+use dialtone_wire::{DisplayName, RoomId, SendDestination, SessionId, Topic};
+
+use crate::call::{DescriptionKind, FromServer, Signal};
+
+/// How long the server may take to answer CONNECT.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait before a join that was not answered is sent again.
+const JOIN_AGAIN: Duration = Duration::from_secs(1);
+/// What we can send and want to get, each in milliseconds.
+const HEART_BEAT: HeartBeat = HeartBeat { can_send: 10_000, wants: 10_000 };
+/// Signals kept while there is no connection; a call's worth of candidates.
+const MOST_KEPT_SIGNALS: usize = 256;
+
+/// What the conversation wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send these bytes as one text message.
+    Transmit(Bytes),
+    /// Tell the call.
+    Event(FromServer),
+    /// The server has answered CONNECT.
+    Connected {
+        /// The version agreed on.
+        version: Version,
+        /// The server's name for itself, where it tells.
+        server: Option<String>,
+    },
+    /// The server named STUN and TURN servers; comes before the event that says who we are.
+    IceServers(Vec<IceServer>),
+    /// The conversation is over in good order: close the connection and do not dial again.
+    Done,
+    /// The connection is of no use any more: close it.
+    Broken(ConversationError),
+}
+
+/// Why a conversation broke.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConversationError {
+    /// What came is not STOMP.
+    #[error("the server does not speak STOMP: {0}")]
+    NotStomp(#[from] DecodeError),
+    /// A frame came that a server may not send.
+    #[error("the server does not speak STOMP as a server: {0}")]
+    NotAServer(#[from] InvalidServerFrame),
+    /// Nothing came in answer to CONNECT.
+    #[error("the server did not answer CONNECT within {} s; it may not speak STOMP", CONNECT_PATIENCE.as_secs())]
+    NoAnswer,
+    /// The server said ERROR.
+    #[error("the server ended the session: {0}")]
+    Refused(String),
+    /// Nothing has come for too long.
+    #[error("the server has been silent for {} s although it promised heart-beats", .0.as_secs())]
+    Silent(Duration),
+}
+
+/// A conversation with one server about one room; it outlives connections.
+#[derive(Debug)]
+pub struct Conversation {
+    host: String,
+    room: RoomId,
+    join: JoinRequest,
+    stage: Stage,
+    decoder: Decoder,
+    version: Version,
+    resume: Option<String>,
+    /// Our session id on the last connection on which we had one.
+    me: Option<SessionId>,
+    /// Whether there was an earlier connection on which the room was joined.
+    joined_before: bool,
+    heart_beat: Beats,
+    deadline: Option<Instant>,
+    kept: VecDeque<Signal>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Disconnected,
+    Connecting,
+    Joining,
+    Joined,
+    Leaving,
+}
+
+#[derive(Debug, Default)]
+struct Beats {
+    send: Option<(Duration, Instant)>,
+    expect: Option<(Duration, Instant)>,
+}
+
+impl Conversation {
+    /// A conversation about `room` with the server at `host`.
+    pub fn new(host: String, room: RoomId, display_name: Option<DisplayName>) -> Self {
+        Self {
+            host,
+            room,
+            join: JoinRequest { display_name },
+            stage: Stage::Disconnected,
+            decoder: Decoder::new(Limits::default()),
+            version: Version::V1_2,
+            resume: None,
+            me: None,
+            joined_before: false,
+            heart_beat: Beats::default(),
+            deadline: None,
+            kept: VecDeque::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A new connection is open.
+    pub fn handle_open(&mut self, now: Instant) {
+        self.decoder = Decoder::new(Limits::default());
+        self.stage = Stage::Connecting;
+        self.deadline = Some(now + CONNECT_PATIENCE);
+        let frame = Frame::new(Command::Connect)
+            .header("accept-version", "1.1,1.2")
+            .header("host", &self.host)
+            .header("heart-beat", &HEART_BEAT.to_string())
+            .header("resume", self.resume.as_deref().unwrap_or("new"));
+        self.transmit(&frame);
+    }
+
+    /// The connection is gone.
+    pub fn handle_closed(&mut self) {
+        self.heart_beat = Beats::default();
+        self.deadline = None;
+        if matches!(self.stage, Stage::Joining | Stage::Joined) {
+            self.joined_before |= self.stage == Stage::Joined;
+            self.outputs.push_back(Output::Event(FromServer::Lost));
+        }
+        if self.stage != Stage::Leaving {
+            self.stage = Stage::Disconnected;
+        }
+    }
+
+    /// Bytes came.
+    pub fn handle_bytes(&mut self, now: Instant, bytes: Bytes) {
+        if let Some((interval, due)) = &mut self.heart_beat.expect {
+            *due = now + *interval * 3;
+        }
+        self.decoder.push(bytes);
+        while let Some(decoded) = match self.decoder.next_frame() {
+            Ok(decoded) => decoded,
+            Err(error) => return self.broken(error.into()),
+        } {
+            let Decoded::Frame(frame) = decoded else { continue };
+            match ServerFrame::try_from(frame) {
+                Ok(frame) => self.frame(now, frame),
+                Err(error) => return self.broken(error.into()),
+            }
+        }
+    }
+
+    /// Sends a signal to the other member; kept while there is no connection.
+    pub fn send(&mut self, signal: Signal) {
+        if self.stage != Stage::Joined {
+            if self.kept.len() < MOST_KEPT_SIGNALS {
+                self.kept.push_back(signal);
+            }
+            return;
+        }
+        let label = self.me.as_ref().map_or("", SessionId::as_str);
+        let message = match signal {
+            Signal::Description { kind: DescriptionKind::Offer, sdp } => {
+                SignalMessage::description(SignalType::Offer, label, sdp)
+            }
+            Signal::Description { kind: DescriptionKind::Answer, sdp } => {
+                SignalMessage::description(SignalType::Answer, label, sdp)
+            }
+            Signal::Candidate(Some(candidate)) => SignalMessage::candidate(label, candidate),
+            // Not every client takes an empty candidate, and none needs it: ICE ends without.
+            Signal::Candidate(None) => return,
+        };
+        let destination = SendDestination::Signal(self.room.clone());
+        self.transmit(&json_frame(&destination, message.to_json()));
+    }
+
+    /// Leaves the room and ends the session; [`Output::Done`] follows once the server has it.
+    pub fn leave(&mut self, now: Instant) {
+        let connected = matches!(self.stage, Stage::Joining | Stage::Joined);
+        self.stage = Stage::Leaving;
+        if !connected {
+            self.outputs.push_back(Output::Done);
+            return;
+        }
+        self.deadline = Some(now + JOIN_AGAIN);
+        self.transmit(&json_frame(&SendDestination::Leave(self.room.clone()), String::new()));
+        self.transmit(&Frame::new(Command::Disconnect).header("receipt", "bye"));
+    }
+
+    /// What to do next; drain to `None` after every input.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let beats = [self.heart_beat.send, self.heart_beat.expect].map(|beat| beat.map(|(_, due)| due));
+        [self.deadline, beats[0], beats[1]].into_iter().flatten().min()
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline.is_some_and(|due| due <= now) {
+            self.deadline = None;
+            match self.stage {
+                Stage::Connecting => return self.broken(ConversationError::NoAnswer),
+                Stage::Joining => self.join(now),
+                Stage::Leaving => self.outputs.push_back(Output::Done),
+                Stage::Disconnected | Stage::Joined => {}
+            }
+        }
+        if let Some((interval, due)) = &mut self.heart_beat.send
+            && *due <= now
+        {
+            *due = now + *interval;
+            self.outputs.push_back(Output::Transmit(Bytes::from_static(b"\n")));
+        }
+        if let Some((interval, due)) = self.heart_beat.expect
+            && due <= now
+        {
+            self.broken(ConversationError::Silent(interval * 3));
+        }
+    }
+
+    fn frame(&mut self, now: Instant, frame: ServerFrame) {
+        match frame {
+            ServerFrame::Connected(connected) => {
+                self.version = connected.version;
+                self.decoder.set_version(connected.version);
+                let send = HEART_BEAT.send_interval(connected.heart_beat);
+                let expect = HEART_BEAT.expect_interval(connected.heart_beat);
+                // Sent at half the promised interval, so that a busy moment does not break the promise.
+                self.heart_beat.send = send.map(|interval| (interval / 2, now + interval / 2));
+                self.heart_beat.expect = expect.map(|interval| (interval, now + interval * 3));
+                let server = connected.server;
+                self.outputs.push_back(Output::Connected { version: connected.version, server });
+                self.subscribe();
+                self.stage = Stage::Joining;
+                self.join(now);
+            }
+            ServerFrame::Message(message) => self.message(message),
+            ServerFrame::Receipt { .. } if self.stage == Stage::Leaving => self.outputs.push_back(Output::Done),
+            ServerFrame::Receipt { .. } => {}
+            ServerFrame::Error(error) => {
+                // A resume token that the server calls an error is not worth a second try.
+                self.resume = None;
+                let body = String::from_utf8_lossy(&error.body);
+                let words = [error.message.as_str(), body.trim()].join(" ");
+                self.broken(ConversationError::Refused(words.trim().to_owned()));
+            }
+        }
+    }
+
+    fn subscribe(&mut self) {
+        let room = &self.room;
+        let topics = [Topic::Me, Topic::System, Topic::Members(room.clone()), Topic::Signal(room.clone())];
+        for (id, topic) in topics.iter().enumerate() {
+            let frame = Frame::new(Command::Subscribe)
+                .header("id", &format!("sub-{id}"))
+                .header("destination", &topic.to_string());
+            self.transmit(&frame);
+        }
+    }
+
+    fn join(&mut self, now: Instant) {
+        self.deadline = Some(now + JOIN_AGAIN);
+        let destination = SendDestination::Join(self.room.clone());
+        self.transmit(&json_frame(&destination, self.join.to_json(&self.room)));
+    }
+
+    fn message(&mut self, message: MessageFrame) {
+        let Ok(topic) = Topic::parse(&message.destination) else {
+            tracing::debug!(destination = %message.destination, "a message from a place that was not subscribed to");
+            return;
+        };
+        match topic {
+            Topic::Me => self.told_who_i_am(&message.body),
+            Topic::System => {
+                let notice = Notice::parse(&message.body);
+                let room_full = notice.is_room_full();
+                // A refused join is not repeated by the clock; the call decides.
+                if self.stage == Stage::Joining {
+                    self.deadline = None;
+                }
+                let event = match notice.code.as_deref() {
+                    // A lost seat or a server that goes away is no refusal of anything the call asked for.
+                    Some("RESUME_REFUSED" | "GOING_AWAY") => return,
+                    _ => FromServer::Refused { room_full, message: notice.message },
+                };
+                self.outputs.push_back(Output::Event(event));
+            }
+            Topic::Members(_) => match parse_members(&message.body) {
+                Some(members) => self.outputs.push_back(Output::Event(FromServer::Members(members))),
+                None => tracing::warn!("a member list that cannot be read was left aside"),
+            },
+            Topic::Signal(_) => self.signal(&message),
+        }
+    }
+
+    fn told_who_i_am(&mut self, body: &Bytes) {
+        let me = Me::parse(body).and_then(|me| Some((SessionId::parse(&me.sid).ok()?, me)));
+        let Some((sid, me)) = me else {
+            tracing::warn!("the server's word on who we are cannot be read; it was left aside");
+            return;
+        };
+        self.resume = me.resume_token.or_else(|| self.resume.take());
+        if let Some(servers) = me.ice_servers {
+            self.outputs.push_back(Output::IceServers(servers));
+        }
+        let first = self.stage == Stage::Joining;
+        if first {
+            self.stage = Stage::Joined;
+            self.deadline = None;
+            if self.joined_before {
+                self.outputs.push_back(Output::Event(FromServer::Back));
+            }
+        }
+        self.me = Some(sid.clone());
+        self.outputs.push_back(Output::Event(FromServer::Me(sid)));
+        if first {
+            for signal in std::mem::take(&mut self.kept) {
+                self.send(signal);
+            }
+        }
+    }
+
+    fn signal(&mut self, message: &MessageFrame) {
+        let signal = match SignalMessage::parse(&message.body) {
+            Ok(signal) => signal,
+            Err(error) => {
+                tracing::warn!(%error, "a signal that cannot be read was left aside");
+                return;
+            }
+        };
+        // The header is the server's proof of the sender; without one the label in the body has to do.
+        let from = message.sid.as_deref().or(signal.sid.as_deref()).and_then(|sid| SessionId::parse(sid).ok());
+        let description = |kind, sdp: Option<String>| FromServer::Signal {
+            from: from.clone(),
+            signal: Signal::Description { kind, sdp: sdp.unwrap_or_default() },
+        };
+        let event = match signal.kind {
+            SignalType::Ready => FromServer::Ready,
+            SignalType::Leave => FromServer::Leave(from),
+            SignalType::Offer => description(DescriptionKind::Offer, signal.sdp),
+            SignalType::Answer => description(DescriptionKind::Answer, signal.sdp),
+            SignalType::Candidate => FromServer::Signal { from, signal: Signal::Candidate(signal.candidate) },
+        };
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn broken(&mut self, error: ConversationError) {
+        self.deadline = None;
+        self.heart_beat = Beats::default();
+        self.outputs.push_back(Output::Broken(error));
+    }
+
+    fn transmit(&mut self, frame: &Frame) {
+        self.outputs.push_back(Output::Transmit(frame.encode(self.version).into()));
+    }
+}
+
+fn json_frame(destination: &SendDestination, body: String) -> Frame {
+    Frame::new(Command::Send)
+        .header("destination", &destination.to_string())
+        .header("content-type", "application/json")
+        .body(body)
+}
