@@ -284,10 +284,10 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
-/// `640x480`: even numbers from 64 to 1920, since both codecs work on pairs of pixels.
+/// `640x480`: even numbers from 96 to 1920, since both codecs work on pairs of pixels.
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("{text:?} is not a size; write something like 640x480, with even numbers from 64 to 1920");
+    let wrong = || format!("{text:?} is not a size; write something like 640x480, with even numbers from 96 to 1920");
     let (width, height) = text.split_once('x').ok_or_else(wrong)?;
-    let side = |text: &str| text.parse().ok().filter(|n| (64..=1920).contains(n) && n % 2 == 0);
+    let side = |text: &str| text.parse().ok().filter(|n| (96..=1920).contains(n) && n % 2 == 0);
     side(width).zip(side(height)).ok_or_else(wrong)
 }

@@ -1,5 +1,6 @@
 //! `peer-cli`: arguments in, one run, exit code out. What a run is stands in the library.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
@@ -88,7 +89,8 @@ fn start_log(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError>
         let ours = ["dialtone_peer", "dialtone_server", "dialtone_turn"].map(|name| format!("{name}={filter}"));
         EnvFilter::try_new(format!("off,{}", ours.join(",")))?
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let color = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(std::io::stderr).init();
     Ok(())
 }
 

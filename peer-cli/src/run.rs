@@ -121,7 +121,7 @@ pub async fn join(
     stop: watch::Receiver<bool>,
     show: impl FnMut(&News),
 ) -> Result<Report, RunError> {
-    let me = Voice { name: "me", tone_hz: ALICE.tone_hz, stamp: 0 };
+    let me = Voice { name: "peer", tone_hz: ALICE.tone_hz, stamp: 0 };
     let media = Media::open(&args.common, me)?;
     let common = Common::new(&args.common, started, args.server.clone(), args.room.clone(), false)?;
     let setup = common.setup((me, media), args.name.clone(), None);

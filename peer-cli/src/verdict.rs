@@ -107,7 +107,9 @@ fn early_end(evidence: &Evidence) -> Option<Finding> {
     if cause == Cause::Interrupted {
         return Some((cause, "Stopped before media could flow: there is nothing to judge.".to_owned()));
     }
-    Some((cause, format!("The call does not work: {} {}.", peer.name, peer.end.words().trim_end_matches('.'))))
+    let words = peer.end.words();
+    let stop = if words.ends_with(['.', '?', '!']) { "" } else { "." };
+    Some((cause, format!("The call does not work: {} {words}{stop}", peer.name)))
 }
 
 /// Hanging up, or being hung up on, once media could flow.
@@ -208,16 +210,24 @@ fn audio(evidence: &Evidence, direction: &Direction, way: &str) -> Option<Findin
 }
 
 fn works(evidence: &Evidence) -> String {
+    let relayed = if evidence.expected.relay { ", through the relay" } else { "" };
+    if evidence.expected.video == Wanted::IfAny {
+        let came = evidence.directions.first();
+        let kinds = match came.map(|d| (d.video.is_some(), d.audio.as_ref().map(|audio| audio.audible))) {
+            Some((true, Some(true))) => "decodable video and audible audio arrived",
+            Some((true, Some(false))) => "decodable video and silence arrived",
+            Some((true, None)) => "decodable video arrived, and no audio",
+            Some((false, Some(true))) => "audible audio arrived, and no video",
+            Some((false, Some(false))) => "silence arrived, and no video",
+            Some((false, None)) | None => "the path was up, and the other side sent nothing",
+        };
+        return format!("The call works: {kinds}{relayed}.");
+    }
     let kinds = match (evidence.expected.video, evidence.expected.audio) {
         (Wanted::Nothing, Wanted::Nothing) => "the path is up",
         (Wanted::Nothing, _) => "audible audio",
         (_, Wanted::Nothing) => "decodable video",
         _ => "decodable video and audible audio",
     };
-    let relayed = if evidence.expected.relay { ", through the relay" } else { "" };
-    match (&evidence.directions[..], evidence.expected.video) {
-        (_, Wanted::IfAny) => format!("The call works: the path was up, and what came could be used{relayed}."),
-        ([_, _], _) => format!("The call works: {kinds} in both directions{relayed}."),
-        _ => format!("The call works: {kinds} arrived{relayed}."),
-    }
+    format!("The call works: {kinds} in both directions{relayed}.")
 }

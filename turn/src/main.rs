@@ -2,6 +2,7 @@
 
 mod args;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -28,7 +29,8 @@ async fn main() -> ExitCode {
     let Ok(filter) = EnvFilter::try_new(&args.log) else {
         return fail(USAGE, "--log is a filter such as `info` or `dialtone_turn=debug`");
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let color = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(std::io::stderr).init();
     let config = match args.into_config(|path| std::fs::read_to_string(path)) {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error.to_string()),

@@ -95,7 +95,7 @@ impl Track {
         let (Some(sender), Some((source, first))) = (sender, self.source.take()) else { return };
         let pace = Pace {
             sender,
-            source,
+            source: Some(source),
             frames: Arc::clone(&self.frames),
             key_frame: Arc::clone(&self.key_frame),
             rejected: Arc::clone(&self.rejected),
@@ -106,7 +106,8 @@ impl Track {
 
 struct Pace {
     sender: MediaSender,
-    source: Box<dyn Source>,
+    /// Away while it makes a frame.
+    source: Option<Box<dyn Source>>,
     frames: Arc<AtomicU64>,
     key_frame: Flag,
     rejected: Flag,
@@ -137,10 +138,34 @@ impl Pace {
                 due = now;
             }
             sleep_until(due).await;
-            if self.key_frame.swap(false, Ordering::Relaxed) {
-                self.source.request_key_frame();
+            next = match self.next_frame().await {
+                Some(next) => next,
+                None => return,
+            };
+        }
+    }
+
+    /// The next frame. Drawing and encoding one takes milliseconds that the tasks which move packets do not have, so it
+    /// happens on a thread of its own.
+    async fn next_frame(&mut self) -> Option<Result<EncodedFrame, MediaError>> {
+        let mut source = self.source.take()?;
+        let key_frame = self.key_frame.swap(false, Ordering::Relaxed);
+        let made = tokio::task::spawn_blocking(move || {
+            if key_frame {
+                source.request_key_frame();
             }
-            next = self.source.next();
+            let frame = source.next();
+            (source, frame)
+        });
+        match made.await {
+            Ok((source, frame)) => {
+                self.source = Some(source);
+                Some(frame)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the source broke");
+                None
+            }
         }
     }
 }

@@ -35,17 +35,25 @@ pub fn phase_line(at_ms: f64, peer: &str, words: &str, style: Style) -> String {
 /// Everything after the running log.
 pub fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    for direction in &report.directions {
-        direction_table(&mut out, direction, style);
+    let connected = report.peers.iter().any(|peer| peer.phases.iter().any(|stamp| stamp.phase == "connected"));
+    for direction in report.directions.iter().filter(|_| connected) {
+        let sender = report.peers.iter().find(|peer| peer.name == direction.from);
+        direction_table(&mut out, direction, sender, style);
     }
+    out.push('\n');
     for peer in &report.peers {
         path_line(&mut out, peer);
+    }
+    for peer in report.peers.iter().filter(|peer| {
+        peer.end != "hung-up" && !report.verdict.sentence.contains(&peer.end_message)
+    }) {
+        line(&mut out, format_args!("{} {}", peer.name, peer.end_message));
     }
     if let Some(relay) = report.relay.as_ref().filter(|relay| relay.allocations > 0) {
         line(
             &mut out,
             format_args!(
-                "relay   {} allocations, {} to peers, {} to clients, counted by the relay at {}",
+                "relay: {} allocations, {} to peers, {} to clients, counted by the relay at {}",
                 relay.allocations,
                 bytes(relay.bytes_to_peers),
                 bytes(relay.bytes_to_clients),
@@ -63,7 +71,7 @@ pub fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn direction_table(out: &mut String, direction: &Direction, style: Style) {
+fn direction_table(out: &mut String, direction: &Direction, sender: Option<&PeerReport>, style: Style) {
     line(out, format_args!("\n{} -> {}", direction.from, direction.to));
     let head = format!(
         "        {:<6}{:>8}{:>6}{:>9}{:>9}{:>11}{:>10}  {}",
@@ -72,12 +80,17 @@ fn direction_table(out: &mut String, direction: &Direction, style: Style) {
     line(out, format_args!("{}", style.faint(&head)));
     match &direction.video {
         Some(video) => video_row(out, video),
-        None => line(out, format_args!("  video not one packet came")),
+        None => line(out, format_args!("  video {}", absence(sender.map(|peer| peer.sent.video.is_some())))),
     }
     match &direction.audio {
         Some(audio) => audio_row(out, audio),
-        None => line(out, format_args!("  audio not one packet came")),
+        None => line(out, format_args!("  audio {}", absence(sender.map(|peer| peer.sent.audio.is_some())))),
     }
+}
+
+/// Why there is no row: whether the sender had a source is known of our own peers.
+fn absence(had_source: Option<bool>) -> &'static str {
+    if had_source == Some(false) { "was not sent" } else { "not one packet came" }
 }
 
 fn video_row(out: &mut String, video: &VideoReport) {
@@ -123,7 +136,7 @@ fn path_line(out: &mut String, peer: &PeerReport) {
         line(
             out,
             format_args!(
-                "\npath of {}: {} {} -> {} {}{rtt}",
+                "path of {:<6} {} {} -> {} {}{rtt}",
                 peer.name, pair.local, pair.local_address, pair.remote, pair.remote_address
             ),
         );

@@ -82,7 +82,7 @@ fn h264_encoder(width: u32, height: u32, fps: u32) -> Result<H264Encoder, MediaE
         .profile(Profile::Baseline)
         .level(Level::Level_3_1)
         .complexity(Complexity::Low)
-        .rate_control_mode(RateControlMode::Bitrate)
+        .rate_control_mode(RateControlMode::Off)
         .bitrate(BitRate::from_bps(bits_per_second(width, height, fps)))
         .max_frame_rate(FrameRate::from_hz(fps as f32))
         .intra_frame_period(IntraFramePeriod::auto())
