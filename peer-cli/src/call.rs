@@ -220,12 +220,17 @@ impl Call {
 
     /// Two members: the clock runs, and one of both offers.
     fn begin(&mut self, now: Instant) {
-        self.timers.stop(Timer::Wait);
-        self.timers.stop(Timer::Ready);
+        self.start_connecting(now);
+        self.offer_or_wait(now);
+    }
+
+    fn start_connecting(&mut self, now: Instant) {
+        for timer in [Timer::Join, Timer::Wait, Timer::Ready] {
+            self.timers.stop(timer);
+        }
         self.timers.set(Timer::Connect, now + self.patience.connect);
         self.stage = Stage::Connecting { ice: false };
         self.outputs.push_back(Output::Progress(Phase::Ready));
-        self.offer_or_wait(now);
     }
 
     /// The smaller session id offers. Where the other one's id is not known, waiting is right: its offer will tell.

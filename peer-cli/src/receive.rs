@@ -1,4 +1,4 @@
-//! [brain] RTP packets in arrival order to whole frames in sending order.
+//! A brain: RTP packets in arrival order to whole frames in sending order.
 //!
 //! One [`Receiver`] per track. Packets may come twice, late or not at all: browsers even send old packets again on
 //! purpose, to measure the line. A frame is handed out the moment its last packet is there and everything before it is

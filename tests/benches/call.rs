@@ -73,5 +73,10 @@ fn peak_rss(pid: u32) -> f64 {
 
 fn print(what: &str, mut values: Vec<f64>, goal: &str) {
     values.sort_by(f64::total_cmp);
-    println!("{what:<48} {:8.1} [{:.1} .. {:.1}]   {goal}", values[values.len() / 2], values[0], values[values.len() - 1]);
+    println!(
+        "{what:<48} {:8.1} [{:.1} .. {:.1}]   {goal}",
+        values[values.len() / 2],
+        values[0],
+        values[values.len() - 1]
+    );
 }

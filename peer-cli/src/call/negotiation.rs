@@ -89,8 +89,7 @@ impl Call {
             if !matches!(signal, Signal::Description { kind: DescriptionKind::Offer, .. }) {
                 return self.keep_early(signal);
             }
-            self.timers.stop(Timer::Join);
-            self.begin_as_answerer(now);
+            self.start_connecting(now);
         }
         match signal {
             Signal::Description { kind: DescriptionKind::Offer, sdp } => self.remote_offer(now, sdp),
@@ -98,14 +97,6 @@ impl Call {
             Signal::Candidate(Some(candidate)) => self.remote_candidate(candidate),
             Signal::Candidate(None) => {}
         }
-    }
-
-    fn begin_as_answerer(&mut self, now: Instant) {
-        self.timers.stop(Timer::Wait);
-        self.timers.stop(Timer::Ready);
-        self.timers.set(Timer::Connect, now + self.patience.connect);
-        self.stage = Stage::Connecting { ice: false };
-        self.outputs.push_back(Output::Progress(Phase::Ready));
     }
 
     fn remote_offer(&mut self, now: Instant, sdp: String) {

@@ -1,4 +1,4 @@
-//! [brain] What a peer saw and heard, in numbers a verdict can be built on.
+//! A brain: What a peer saw and heard, in numbers a verdict can be built on.
 
 mod audio;
 mod video;

@@ -44,9 +44,9 @@ pub fn render(report: &Report, style: Style) -> String {
     for peer in &report.peers {
         path_line(&mut out, peer);
     }
-    for peer in report.peers.iter().filter(|peer| {
-        peer.end != "hung-up" && !report.verdict.sentence.contains(&peer.end_message)
-    }) {
+    for peer in
+        report.peers.iter().filter(|peer| peer.end != "hung-up" && !report.verdict.sentence.contains(&peer.end_message))
+    {
         line(&mut out, format_args!("{} {}", peer.name, peer.end_message));
     }
     if let Some(relay) = report.relay.as_ref().filter(|relay| relay.allocations > 0) {
