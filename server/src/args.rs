@@ -126,15 +126,23 @@ pub(crate) enum UsageError {
     Url { option: &'static str, expected: &'static str, example: &'static str, found: String },
     #[error("--capacity is at least 1; 2 is a call between two")]
     NoCapacity,
+    #[error("--resume-grace is at most {MOST_GRACE} seconds, a day")]
+    LongGrace,
     #[error("--turn-ttl is at least 1 second")]
     NoTtl,
     #[error("--log {found:?}: {why}; try `info` or `dialtone_server=debug`")]
     Log { found: String, why: String },
 }
 
+/// A seat that is kept for days blocks its room for nobody.
+const MOST_GRACE: u64 = 24 * 3600;
+
 impl Args {
     /// The configuration; `read` reads a secret's file.
     pub(crate) fn config(&self, read: impl Fn(&Path) -> std::io::Result<String>) -> Result<Config, UsageError> {
+        if self.resume_grace > MOST_GRACE {
+            return Err(UsageError::LongGrace);
+        }
         if self.capacity == 0 {
             return Err(UsageError::NoCapacity);
         }

@@ -106,7 +106,7 @@ impl Peer {
             }
         }
         let mut events = VecDeque::new();
-        if self.conn.outbox.take(&mut events).unwrap() {
+        if self.conn.outbox.take(&mut events, true).unwrap() {
             happened = true;
         }
         for event in events {

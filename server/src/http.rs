@@ -24,6 +24,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use crate::counted::Counted;
 use crate::hub::Hub;
 use crate::session::Settings;
 use crate::socket::{self, Framing, Link};
@@ -126,7 +127,7 @@ fn upgrade(app: &App, mut request: Request, framing: Framing) -> Response {
         match upgraded.await {
             Ok(upgraded) => {
                 let config = websocket_config(message);
-                let io = TokioIo::new(upgraded);
+                let io = Counted::new(TokioIo::new(upgraded));
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 Link::new(socket, framing, settings, hub, conn).run().await;
             }

@@ -82,7 +82,12 @@ impl Hub {
 
     /// A new connection.
     pub(crate) fn connect(&self) -> Result<Connection, Busy> {
-        let fresh = (SessionId::from_random(random()?), Token::from_random(random()?));
+        self.connect_with([random()?, random()?])
+    }
+
+    /// The same with the caller's dice for the session id and the resume token.
+    pub(crate) fn connect_with(&self, dice: [u128; 2]) -> Result<Connection, Busy> {
+        let fresh = (SessionId::from_random(dice[0]), Token::from_random(dice[1]));
         let outbox = Arc::new(Outbox::new(self.outbox));
         let mut connections = lock(&self.connections);
         if connections.closing || connections.open.len() >= connections.limit {
@@ -96,6 +101,10 @@ impl Hub {
 
     /// Does what the session of `conn` asks for; the answer comes through the outbox.
     pub(crate) fn handle(&self, now: Instant, conn: &mut Connection, request: Request) {
+        // A half-dead socket may wake up after its session was resumed elsewhere; what it still says is void.
+        if conn.outbox.is_ousted() {
+            return;
+        }
         if let Request::Open(ask) = request {
             return self.open(conn, ask);
         }

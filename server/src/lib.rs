@@ -16,7 +16,9 @@
 
 pub mod backplane;
 mod config;
+mod counted;
 mod events;
+mod guests;
 mod http;
 mod hub;
 mod ice;
@@ -27,6 +29,8 @@ mod resume;
 mod rooms;
 mod server;
 mod session;
+#[doc(hidden)]
+pub mod simulation;
 mod socket;
 mod sockjs;
 mod tls;

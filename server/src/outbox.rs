@@ -1,6 +1,7 @@
 //! The way from the hub to one connection: bounded, and never waiting for the reader.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -10,6 +11,8 @@ use crate::events::Event;
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limit: usize,
+    /// Another connection has taken the session over; this one acts for it no longer.
+    ousted: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -31,11 +34,14 @@ pub(crate) struct TooSlow;
 impl Outbox {
     /// An empty outbox that holds `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, state: Mutex::default() }
+        Self { limit, ousted: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// Adds an event and wakes the reader.
     pub(crate) fn push(&self, event: Event) {
+        if matches!(event, Event::TakenOver) {
+            self.ousted.store(true, Ordering::Release);
+        }
         let mut state = self.lock();
         if state.overflowed {
             return;
@@ -56,10 +62,19 @@ impl Outbox {
         }
     }
 
-    /// Moves what is queued to the empty `into`; gives whether there was anything.
-    pub(crate) fn take(&self, into: &mut VecDeque<Event>) -> Result<bool, TooSlow> {
+    /// Whether another connection has taken the session over, even if this one has not read that yet.
+    pub(crate) fn is_ousted(&self) -> bool {
+        self.ousted.load(Ordering::Acquire)
+    }
+
+    /// Moves what is queued to the empty `into`; gives whether there was anything. `all_written`: of what was taken
+    /// before, nothing waits for the reader.
+    pub(crate) fn take(&self, into: &mut VecDeque<Event>, all_written: bool) -> Result<bool, TooSlow> {
         let mut state = self.lock();
         state.waker = None;
+        if all_written {
+            state.taken = 0;
+        }
         if state.overflowed {
             return Err(TooSlow);
         }
@@ -130,10 +145,10 @@ mod tests {
         for _ in 0..4 {
             outbox.push(event(1000));
         }
-        assert_eq!(outbox.take(&mut taken), Ok(true));
+        assert_eq!(outbox.take(&mut taken, false), Ok(true));
         assert_eq!(taken.len(), 4);
         outbox.push(event(0));
-        assert_eq!(outbox.take(&mut taken), Err(TooSlow), "what is taken but not written counts too");
+        assert_eq!(outbox.take(&mut taken, false), Err(TooSlow), "what is taken but not written counts too");
         assert_eq!(poll(&outbox), Poll::Ready(()));
     }
 
@@ -146,9 +161,9 @@ mod tests {
             outbox.push(event(1000));
             assert_eq!(poll(&outbox), Poll::Ready(()));
             let mut taken = VecDeque::new();
-            assert_eq!(outbox.take(&mut taken), Ok(true));
+            assert_eq!(outbox.take(&mut taken, false), Ok(true));
             assert_eq!(taken, [event(1000), event(1000)]);
-            assert_eq!(outbox.take(&mut VecDeque::new()), Ok(false));
+            assert_eq!(outbox.take(&mut VecDeque::new(), false), Ok(false));
             outbox.written();
         }
     }
@@ -157,6 +172,6 @@ mod tests {
     fn one_event_larger_than_the_limit_still_passes() {
         let outbox = Outbox::new(100);
         outbox.push(event(1000));
-        assert_eq!(outbox.take(&mut VecDeque::new()), Ok(true));
+        assert_eq!(outbox.take(&mut VecDeque::new(), false), Ok(true));
     }
 }

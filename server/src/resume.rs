@@ -181,7 +181,7 @@ impl<H: Clone> Sessions<H> {
         if session.token.is_none() || for_good || self.parked.len() >= self.bounds.parked {
             return self.end(sid);
         }
-        let until = now + self.bounds.grace;
+        let Some(until) = now.checked_add(self.bounds.grace) else { return self.end(sid) };
         session.place = Place::Parked(until);
         self.parked.insert((until, sid.clone()));
         Vec::new()

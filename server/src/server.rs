@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::backplane::Memory;
 use crate::config::Config;
+use crate::guests::{Guest, Guests};
 use crate::http::{self, App};
 use crate::hub::Hub;
 use crate::ice::Ice;
@@ -65,6 +66,11 @@ pub enum SpawnError {
 impl Server {
     /// Starts a server on the current tokio runtime. It listens when this returns.
     pub async fn spawn(config: Config) -> Result<Self, SpawnError> {
+        if !config.ice.turn_urls.is_empty() && !config.ice.without_login {
+            tracing::warn!(
+                "TURN logins are given to nobody, since nobody can log in yet; --ice-without-login gives them to everybody"
+            );
+        }
         let tls = config.tls.as_ref().map(|tls| tls::acceptor(tls, config.listen)).transpose()?;
         let (acceptor, certificate) = tls.unzip();
         let listen = config.listen;
@@ -75,12 +81,14 @@ impl Server {
         let hub = Arc::new(Hub::new(&config, || Box::new(Memory::new())));
         let ice = Ice::new(&config.ice);
         let half_open = Arc::new(Semaphore::new(config.limits.half_open.max(1)));
+        // A reverse proxy is one address, hence a quarter and not a handful.
+        let guests = Guests::new((config.limits.half_open / 4).max(1));
         let settings = Arc::new(Settings { config, ice });
         let (alive, gone) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::new(App { settings, hub: Arc::clone(&hub), alive }));
         tokio::spawn(keep(Arc::clone(&hub), stopped.clone()));
-        tokio::spawn(Door { listener, acceptor, router, half_open, stopped }.open());
+        tokio::spawn(Door { listener, acceptor, router, half_open, guests, stopped }.open());
         tracing::info!(%addr, tls = certificate.is_some(), "listening");
         Ok(Self { addr, certificate, hub, stop, gone })
     }
@@ -146,6 +154,7 @@ struct Door {
     acceptor: Option<TlsAcceptor>,
     router: Router,
     half_open: Arc<Semaphore>,
+    guests: Guests,
     stopped: watch::Receiver<bool>,
 }
 
@@ -158,7 +167,10 @@ impl Door {
                 let permit = half_open.acquire_owned().await.ok()?;
                 loop {
                     match self.listener.accept().await {
-                        Ok((stream, _)) => return Some((stream, permit)),
+                        Ok((stream, peer)) => match self.guests.enter(peer.ip()) {
+                            Some(guest) => return Some((stream, (permit, guest))),
+                            None => tracing::debug!("too many half-open connections from one address"),
+                        },
                         Err(error) => {
                             tracing::warn!(%error, "cannot accept a connection");
                             tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -184,7 +196,7 @@ async fn welcome(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
     router: Router,
-    permit: OwnedSemaphorePermit,
+    permit: (OwnedSemaphorePermit, Guest),
     mut stopped: watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {

@@ -62,6 +62,16 @@ pub(crate) enum Payload {
     Binary(Vec<u8>),
 }
 
+impl Payload {
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// What a session asks of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -114,8 +124,13 @@ pub(crate) struct Session {
     ping_at: Instant,
     beat_every: Option<Duration>,
     for_good: bool,
+    /// Bytes that were said and are not written yet.
+    unwritten: usize,
     outputs: VecDeque<Output>,
 }
+
+/// Frames wait while this much is unwritten, so that what few bytes ask for cannot pile up in memory.
+const UNWRITTEN: usize = 64 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
@@ -158,6 +173,7 @@ impl Session {
             ping_at: now + limits.ping_every,
             beat_every: None,
             for_good: false,
+            unwritten: 0,
             outputs: VecDeque::new(),
             settings,
         }
@@ -173,7 +189,14 @@ impl Session {
         }
     }
 
-    /// Something without content came: a ping or a pong.
+    /// All that was said is written; gives whether frames that waited for that said more.
+    pub(crate) fn handle_written(&mut self, now: Now) -> bool {
+        self.unwritten = 0;
+        self.advance(now);
+        !self.outputs.is_empty()
+    }
+
+    /// Something without content came: a ping, a pong, or a part of a message.
     pub(crate) fn handle_alive(&mut self, now: Now) {
         self.heard = now.mono;
     }
@@ -240,7 +263,7 @@ impl Session {
 
     /// Whether more bytes are welcome now.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.waits() && self.phase != Phase::Closed
+        !self.waits() && self.unwritten < UNWRITTEN && self.phase != Phase::Closed
     }
 
     /// What is left to do for the hub.
@@ -251,7 +274,7 @@ impl Session {
 
     /// Handles the frames that have come, until one has to wait for the hub.
     fn advance(&mut self, now: Now) {
-        while !self.waits() && self.phase != Phase::Closed {
+        while self.wants_input() {
             match self.decoder.next_frame() {
                 Ok(None) => return,
                 Ok(Some(Decoded::HeartBeat)) => {}

@@ -15,6 +15,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
+use crate::counted::Counted;
 use crate::events::Event;
 use crate::hub::{Connection, Hub};
 use crate::outbox::{IDLE_CAPACITY, TooSlow};
@@ -22,7 +23,7 @@ use crate::session::{Now, Output, Payload, Session, Settings};
 use crate::sockjs;
 
 /// The WebSocket of a connection that hyper has handed over.
-pub(crate) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+pub(crate) type WebSocket = WebSocketStream<Counted<TokioIo<Upgraded>>>;
 
 /// How many WebSocket messages are read before what they caused is written.
 const READS_PER_WRITE: usize = 16;
@@ -58,6 +59,7 @@ pub(crate) struct Link {
     events: VecDeque<Event>,
     messages: Vec<Message>,
     sockjs_beat: Instant,
+    bytes_read: u64,
 }
 
 /// How a conversation ends.
@@ -82,7 +84,18 @@ impl Link {
         let write_within = settings.config.limits.write_within;
         let session = Session::new(start, settings);
         let (events, messages) = (VecDeque::new(), Vec::new());
-        Box::new(Self { socket, framing, session, conn, hub, write_within, events, messages, sockjs_beat: start })
+        Box::new(Self {
+            socket,
+            framing,
+            session,
+            conn,
+            hub,
+            write_within,
+            events,
+            messages,
+            sockjs_beat: start,
+            bytes_read: 0,
+        })
     }
 
     /// The whole life of the connection.
@@ -111,7 +124,11 @@ impl Link {
     /// Says what is to be said, then waits for one thing to happen.
     async fn step(&mut self, alarm: &mut std::pin::Pin<Box<Sleep>>) -> Result<(), End> {
         self.pump(now())?;
+        let wrote = !self.messages.is_empty();
         self.write().await?;
+        if wrote && self.session.handle_written(now()) {
+            return Ok(());
+        }
         self.arm(alarm);
         let Self { socket, session, conn, .. } = self;
         let wants_input = session.wants_input();
@@ -122,6 +139,11 @@ impl Link {
             () = alarm.as_mut() => {}
         }
         let now = now();
+        let read = self.socket.get_ref().bytes_read();
+        if std::mem::replace(&mut self.bytes_read, read) != read {
+            // A part of a large message is a sign of life too.
+            self.session.handle_alive(now);
+        }
         if self.session.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.session.handle_timeout(now);
         }
@@ -174,7 +196,7 @@ impl Link {
                     Output::Close { code, reason } => return Err(End::Close { code, reason }),
                 }
             }
-            match self.conn.outbox.take(&mut self.events) {
+            match self.conn.outbox.take(&mut self.events, self.messages.is_empty()) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(TooSlow) => return Err(self.too_slow()),

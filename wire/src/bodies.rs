@@ -44,7 +44,10 @@ impl JoinRequest {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
-        let body: Body = serde_json::from_slice(body).map_err(|e| InvalidJoin::Json(e.to_string()))?;
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(InvalidJoin::Json("this is not an object".to_owned()));
+        }
+        let body: Body = serde_json::from_slice(body).map_err(|e| InvalidJoin::Json(crate::signal::words(&e)))?;
         if let Some(found) = body.room_id.filter(|found| found != room.as_str()) {
             let found = found.chars().take(RoomId::MAX_LENGTH).collect();
             return Err(InvalidJoin::RoomMismatch { expected: room.clone(), found });

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 /// The largest signal body that is judged, in bytes; the frame limit normally cuts earlier.
@@ -63,13 +63,17 @@ pub fn judge(body: &[u8]) -> Result<Judged<'_>, InvalidSignal> {
     struct Head<'a> {
         r#type: SignalType,
         #[serde(borrow, default)]
-        sid: Option<Cow<'a, str>>,
+        sid: Label<'a>,
         #[serde(default)]
         sdp: Present,
         #[serde(default)]
         candidate: Present,
     }
-    let head: Head<'_> = serde_json::from_slice(body).map_err(|e| InvalidSignal::Json(e.to_string()))?;
+    // A sequence of the right values would pass for a struct, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(InvalidSignal::Json("this is not an object".to_owned()));
+    }
+    let head: Head<'_> = serde_json::from_slice(body).map_err(|e| InvalidSignal::Json(words(&e)))?;
     match head.r#type {
         SignalType::Offer | SignalType::Answer if head.sdp != Present::Text => {
             return Err(InvalidSignal::NoSdp(head.r#type));
@@ -77,7 +81,7 @@ pub fn judge(body: &[u8]) -> Result<Judged<'_>, InvalidSignal> {
         SignalType::Candidate if head.candidate == Present::No => return Err(InvalidSignal::NoCandidate),
         SignalType::Offer | SignalType::Answer | SignalType::Candidate | SignalType::Ready | SignalType::Leave => {}
     }
-    Ok(Judged { kind: head.r#type, sid: head.sid })
+    Ok(Judged { kind: head.r#type, sid: head.sid.0 })
 }
 
 /// LEAVE as the server sends it when a member has gone.
@@ -140,21 +144,22 @@ impl SignalMessage {
         #[serde(rename_all = "camelCase")]
         struct Body {
             r#type: SignalType,
-            sid: Option<String>,
+            sid: Option<serde_json::Value>,
             sdp: Option<String>,
             candidate: Option<Shape>,
             sdp_mid: Option<String>,
             sdp_m_line_index: Option<u16>,
         }
         judge(body)?;
-        let body: Body = serde_json::from_slice(body).map_err(|e| InvalidSignal::Json(e.to_string()))?;
+        let body: Body = serde_json::from_slice(body).map_err(|e| InvalidSignal::Json(words(&e)))?;
         let candidate = body.candidate.map(|shape| match shape {
             Shape::Nested(candidate) => candidate,
             Shape::Flat(candidate) => {
                 Candidate { candidate, sdp_mid: body.sdp_mid, sdp_m_line_index: body.sdp_m_line_index }
             }
         });
-        Ok(Self { kind: body.r#type, sid: body.sid, sdp: body.sdp, candidate })
+        let sid = body.sid.as_ref().and_then(serde_json::Value::as_str).map(str::to_owned);
+        Ok(Self { kind: body.r#type, sid, sdp: body.sdp, candidate })
     }
 
     /// The JSON body, with the candidate nested.
@@ -175,6 +180,67 @@ impl SignalMessage {
             sdp: self.sdp.as_deref(),
             candidate: (self.kind == SignalType::Candidate).then_some(self.candidate.as_ref()),
         })
+    }
+}
+
+/// What the JSON library says, without the pages of input that it may quote.
+pub(crate) fn words(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(200).collect()
+}
+
+/// The label that a client gave itself. Clients put anything there; only text can be a session id.
+#[derive(Default)]
+struct Label<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Label<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Look;
+        impl<'de> Visitor<'de> for Look {
+            type Value = Label<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON value")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Label<'de>, E> {
+                Ok(Label(Some(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Label<'de>, E> {
+                Ok(Label(Some(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_unit<E>(self) -> Result<Label<'de>, E> {
+                Ok(Label(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Label<'de>, E> {
+                Ok(Label(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Label<'de>, E> {
+                Ok(Label(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Label<'de>, E> {
+                Ok(Label(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Label<'de>, E> {
+                Ok(Label(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Label<'de>, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Label(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Label<'de>, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Label(None))
+            }
+        }
+        deserializer.deserialize_any(Look)
     }
 }
 
@@ -248,7 +314,26 @@ mod tests {
         ] {
             assert!(matches!(judge(bad), Err(InvalidSignal::Json(_))), "{bad:?}");
         }
-        assert!(judge(br#"{"type":"READY","sid":5}"#).is_err());
+        let quoted = format!(r#"{{"type":"{}"}}"#, "x".repeat(60_000));
+        assert!(judge(quoted.as_bytes()).unwrap_err().to_string().len() < 400, "a refusal is not a mirror");
+        assert!(judge(br#"["OFFER",null,"v=0",null]"#).is_err(), "a sequence is no object");
+    }
+
+    #[test]
+    fn a_label_may_be_anything_and_only_text_can_name_a_member() {
+        for (sid, expected) in [
+            ("5", None),
+            ("null", None),
+            ("true", None),
+            ("-1.5", None),
+            ("[1,{}]", None),
+            (r#"{"a":[]}"#, None),
+            (r#""a\u0062""#, Some("ab")),
+        ] {
+            let body = format!(r#"{{"type":"OFFER","sid":{sid},"sdp":"v=0"}}"#);
+            assert_eq!(judge(body.as_bytes()).unwrap().sid.as_deref(), expected, "{sid}");
+            assert_eq!(SignalMessage::parse(body.as_bytes()).unwrap().sid.as_deref(), expected, "{sid}");
+        }
     }
 
     #[test]

@@ -111,6 +111,18 @@ fn line_ends_may_be_crlf_and_stand_between_frames() {
 }
 
 #[test]
+fn a_line_end_between_frames_may_be_cut_in_two() {
+    dialtone_wire::fuzz::codec(b"\x02\n\r\nSEND\n\n\0");
+    let mut decoder = Decoder::new(Limits::default());
+    decoder.push("\n\r".into());
+    assert_eq!(decoder.next_frame(), Ok(Some(Decoded::HeartBeat)));
+    assert_eq!(decoder.next_frame(), Ok(None));
+    decoder.push("\nBEGIN\n\n\0".into());
+    assert_eq!(decoder.next_frame(), Ok(Some(Decoded::HeartBeat)));
+    assert!(matches!(decoder.next_frame(), Ok(Some(Decoded::Frame(_)))));
+}
+
+#[test]
 fn a_body_may_hold_nul_when_its_length_is_told() {
     let frame = one(b"SEND\ndestination:/a\ncontent-length:3\n\n\0a\0\0");
     assert_eq!(&frame.body[..], b"\0a\0");
@@ -182,6 +194,9 @@ fn a_damaged_frame_still_tells_its_receipt() {
     let mut decoder = Decoder::new(Limits::default());
     decoder.push("SUBSCRIBE\nreceipt:77\nid:1\n\nbody\0".into());
     assert_eq!(decoder.next_frame().unwrap_err().receipt.as_deref(), Some("77"));
+    let mut unknown = Decoder::new(Limits::default());
+    unknown.push("FOO\na:b\nreceipt:9\n\n\0".into());
+    assert_eq!(unknown.next_frame().unwrap_err().receipt.as_deref(), Some("9"));
     decoder.push("SEND\n\n\0".into());
     assert_eq!(decoder.next_frame(), Ok(None), "after an error nothing more comes");
 }

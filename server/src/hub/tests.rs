@@ -32,7 +32,7 @@ fn join(hub: &Hub, conn: &mut Connection) -> Vec<Event> {
 
 fn events(conn: &Connection) -> Vec<Event> {
     let mut events = VecDeque::new();
-    conn.outbox.take(&mut events).unwrap();
+    conn.outbox.take(&mut events, true).unwrap();
     events.into()
 }
 
@@ -113,6 +113,8 @@ fn a_session_that_is_resumed_while_its_old_socket_hangs_takes_over_without_leave
     events(&b);
     let (resumed, _) = open(&hub, Ask::parse(token.as_deref()));
     assert_eq!(events(&b), [Event::TakenOver]);
+    hub.handle(now(), &mut b, Request::Leave(room("r")));
+    assert_eq!(events(&a), [], "what the old socket still says is void");
     lose(&hub, &b, true);
     assert_eq!(events(&a), []);
     lose(&hub, &resumed, true);

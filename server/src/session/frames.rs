@@ -64,6 +64,7 @@ impl Session {
 
     pub(super) fn transmit(&mut self, now: Now, payload: Payload) {
         self.said = now.mono;
+        self.unwritten += payload.len();
         self.outputs.push_back(Output::Transmit(payload));
     }
 
@@ -83,6 +84,7 @@ impl Session {
             frame.finish_with_body(body);
             self.message_number += 1;
             self.said = now.mono;
+            self.unwritten += out.len();
             self.outputs.push_back(Output::Transmit(payload(out)));
         }
     }

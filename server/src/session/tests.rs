@@ -257,9 +257,46 @@ fn frames_beyond_the_rate_are_dropped_and_told_once_a_second() {
     assert_eq!(bench.send(ack), std::slice::from_ref(&receipt));
     assert_eq!(code(&bench.send(JOIN_R)), "RATE_LIMITED");
     assert_eq!(bench.send(JOIN_R), [], "dropped, and not told again so soon");
-    assert_eq!(bench.send(ack), [receipt]);
+    let outputs = bench.send(ack);
+    assert_eq!(outputs.last(), Some(&receipt));
+    assert_eq!(code(&outputs[..1]), "RATE_LIMITED", "a receipt alone would say that the frame took effect");
     bench.now.mono += Duration::from_secs(1);
     assert_eq!(bench.send(JOIN_R), [Output::Request(Request::Join(room("r"), JoinRequest::default()))]);
+}
+
+#[test]
+fn frames_wait_while_much_that_was_said_is_not_written() {
+    let mut bench = Bench::connected(Config::embedded());
+    for id in 0..4 {
+        bench.send(&format!("SUBSCRIBE\nid:s{id}\ndestination:/user/queue/system\n\n\0"));
+    }
+    bench.session.handle_written(bench.now);
+    let bad = format!("SEND\ndestination:/nowhere/{}\n\n\0", "x".repeat(200));
+    let size = |outputs: &[Output]| -> usize {
+        outputs.iter().map(|o| if let Output::Transmit(payload) = o { payload.len() } else { 0 }).sum()
+    };
+    let first = size(&bench.send(&bad.repeat(500)));
+    assert!((64 * 1024..72 * 1024).contains(&first), "{first} bytes were said at once");
+    assert!(!bench.session.wants_input());
+    let mut all = first;
+    while bench.session.handle_written(bench.now) {
+        let more = size(&std::iter::from_fn(|| bench.session.poll_output()).collect::<Vec<_>>());
+        assert!(more < 72 * 1024);
+        all += more;
+    }
+    assert!(bench.session.wants_input());
+    assert!(all > 4 * 500 * 300, "nothing was lost: {all} bytes");
+}
+
+#[test]
+fn a_fifth_subscription_to_one_destination_is_refused() {
+    let mut bench = Bench::connected(Config::embedded());
+    bench.send("SUBSCRIBE\nid:sys\ndestination:/user/queue/system\n\n\0");
+    for id in 0..4 {
+        bench.send(&format!("SUBSCRIBE\nid:{id}\ndestination:/topic/rooms/r/signal\n\n\0"));
+    }
+    let refused = bench.send("SUBSCRIBE\nid:4\ndestination:/topic/rooms/r/signal\n\n\0");
+    assert_eq!(code(&refused), "TOO_MANY_SUBSCRIPTIONS");
 }
 
 #[test]

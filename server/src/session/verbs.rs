@@ -16,6 +16,8 @@ use crate::topics::Kind;
 
 /// The longest subscription id in bytes.
 const MAX_SUBSCRIPTION_ID: usize = 128;
+/// The most subscriptions of a session to one destination: each one is a copy of every message.
+const MOST_COPIES: usize = 4;
 /// How often a client is told that it is too fast.
 const TOO_FAST_AGAIN: Duration = Duration::from_secs(1);
 
@@ -41,7 +43,8 @@ impl Session {
             }
             (Phase::Open, frame) if self.bucket.take(now.mono) => self.obey(now, frame, receipt),
             (Phase::Open, frame) => {
-                if self.told_too_fast.is_none_or(|told| now.mono >= told + TOO_FAST_AGAIN) {
+                // A receipt without the refusal would say that the frame took effect.
+                if receipt.is_some() || self.told_too_fast.is_none_or(|told| now.mono >= told + TOO_FAST_AGAIN) {
                     self.told_too_fast = Some(now.mono);
                     let rate = self.settings.config.limits.frame_rate;
                     let sentence = format!("frames come too fast; at most {rate} per second, and this one was dropped");
@@ -94,8 +97,13 @@ impl Session {
     }
 
     fn subscribe(&mut self, now: Now, id: String, destination: &str) -> Result<(), Refusal> {
-        let bad_id = |sentence: &str| Refusal::new(RefusalCode::BadSubscriptionId, sentence).about(destination);
         let topic = Topic::parse(destination).map_err(|error| Refusal::from(&error).about(destination))?;
+        let room = topic.room().cloned();
+        let here = |refusal: Refusal| {
+            let refusal = refusal.about(destination);
+            room.as_ref().map_or_else(|| refusal.clone(), |room| refusal.clone().in_room(room))
+        };
+        let bad_id = |sentence: &str| here(Refusal::new(RefusalCode::BadSubscriptionId, sentence));
         if id.is_empty() || id.len() > MAX_SUBSCRIPTION_ID {
             return Err(bad_id("SUBSCRIBE needs an id of 1 to 128 bytes"));
         }
@@ -104,7 +112,11 @@ impl Session {
         }
         if self.subscriptions.len() >= self.settings.config.limits.subscriptions {
             let sentence = format!("a session has at most {} subscriptions", self.subscriptions.len());
-            return Err(Refusal::new(RefusalCode::TooManySubscriptions, sentence).about(destination));
+            return Err(here(Refusal::new(RefusalCode::TooManySubscriptions, sentence)));
+        }
+        if self.subscriptions.values().filter(|known| **known == topic).count() >= MOST_COPIES {
+            let sentence = format!("a session has at most {MOST_COPIES} subscriptions to one destination");
+            return Err(here(Refusal::new(RefusalCode::TooManySubscriptions, sentence)));
         }
         if let Some((room, kind)) = in_room(&topic).filter(|_| !self.hears(&topic)) {
             self.request(Request::Subscribe(room, kind));
@@ -167,9 +179,10 @@ impl Session {
         self.message(now, &Topic::Me, None, me.to_json().as_bytes());
     }
 
-    /// A small body in a large WebSocket message is copied, or it would keep all of that alive while it waits.
+    /// A small body is copied, or it would keep the whole buffer alive that it is a slice of: that of the WebSocket,
+    /// or that of a frame which came in pieces.
     fn own(&self, body: &Bytes) -> Bytes {
-        let keeps_much = self.chunk > 8 * 1024 && body.len() < self.chunk / 2;
+        let keeps_much = body.len() < 8 * 1024 || (self.chunk > 8 * 1024 && body.len() < self.chunk / 2);
         if keeps_much { Bytes::copy_from_slice(body) } else { body.clone() }
     }
 

@@ -184,16 +184,15 @@ impl Decoder {
             match std::mem::replace(&mut self.state, State::Broken) {
                 State::Broken => return Ok(None),
                 State::Between => {
-                    let data = self.data();
-                    let blank = leading_line_ends(data)?;
-                    let more = data.len() > blank;
+                    let blank = leading_line_ends(self.data())?;
                     self.take(blank);
-                    self.state = if more { State::Head { scanned: 0 } } else { State::Between };
+                    // A lone CR may be the first half of a line end that was cut in two.
+                    let begun = !matches!(self.data(), b"" | b"\r");
+                    self.state = if begun { State::Head { scanned: 0 } } else { State::Between };
                     if blank > 0 {
                         return Ok(Some(Decoded::HeartBeat));
                     }
-                    if !more || self.data() == b"\r" {
-                        self.state = State::Between;
+                    if !begun {
                         return Ok(None);
                     }
                 }
@@ -321,8 +320,10 @@ fn parse_head(head: &[u8], version: Version, limits: &Limits) -> Result<Frame, D
     let text = std::str::from_utf8(head).map_err(|_| plain(DecodeErrorKind::NotUtf8))?;
     let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let first = lines.next().unwrap_or_default();
-    let command =
-        Command::parse(first.as_bytes()).ok_or_else(|| plain(DecodeErrorKind::UnknownCommand { found: cut(first) }))?;
+    let command = Command::parse(first.as_bytes()).ok_or_else(|| {
+        let receipt = lines.clone().find_map(|line| line.strip_prefix("receipt:")).map(str::to_owned);
+        DecodeError { kind: DecodeErrorKind::UnknownCommand { found: cut(first) }, receipt }
+    })?;
     let escapes = command.escapes(version);
     let mut frame = Frame { command, headers: Headers::with_capacity(text.len()), body: Bytes::new() };
     for line in lines.take_while(|line| !line.is_empty()) {
