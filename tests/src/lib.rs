@@ -1,1 +1,48 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: programs as child processes, a STOMP client that hides nothing, reports of calls.
+//!
+//! Everything here is blocking, waits with a limit, and panics with the evidence when the limit is over: in a test that
+//! is the shortest way to say what went wrong.
+//!
+//! * [`Program`] is one of the project's programs as a child process that ends with its owner.
+//! * [`Client`] is a STOMP client over a real WebSocket that shows every frame as it came.
+//! * [`Transcript`] is what a real Spring broker said, as measured.
+//! * [`Call`] is a finished run of `peer-cli`, with its JSON report.
+//! * [`Scratch`] is a folder that goes away with the test.
+
+#![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a harness says what it found by panicking")]
+
+mod call;
+mod client;
+mod program;
+mod scratch;
+mod transcript;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub use call::{Call, Running, peer_cli};
+pub use client::{Client, Heard};
+pub use nix::sys::signal::Signal;
+pub use program::{Finished, Program, program_path};
+pub use scratch::Scratch;
+pub use transcript::{Received, Step, Transcript};
+
+/// The longest wait for anything that should happen at once. Generous: the machine may be busy with other tests.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A file of `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// Whether the environment says that a group of tests must not be skipped: `DIALTONE_REQUIRE=stompjs,…` or `all`.
+pub fn is_required(group: &str) -> bool {
+    let required = std::env::var("DIALTONE_REQUIRE").unwrap_or_default();
+    required.split([',', ' ']).any(|name| name == group || name == "all")
+}
+
+/// The clock of the harness.
+pub(crate) fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the harness reads the clock")]
+    Instant::now()
+}
