@@ -22,7 +22,7 @@ Exit codes:
   12  nobody came, or the other side left before media flowed
   13  no description came, or one could not be used
   14  ICE or DTLS failed, or the path was lost for good
-  15  no media came
+  15  no media came, or it stopped before the end
   16  media came and is not as expected (not decodable, black, silent, wrong peer, not relayed)
   17  timed out
 130  stopped before there was anything to judge
@@ -138,14 +138,14 @@ pub struct CommonArgs {
     #[arg(long, env = "PEER_CLI_ICE_PASSWORD_FILE", value_name = "FILE", help_heading = "Network")]
     pub ice_password_file: Option<PathBuf>,
     /// Use relayed candidates only, and prove that the relay carried the media.
-    #[arg(long, env = "PEER_CLI_RELAY_ONLY", help_heading = "Network")]
+    #[arg(long, env = "PEER_CLI_RELAY_ONLY", action = clap::ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new(), help_heading = "Network")]
     pub relay_only: bool,
     /// A local address and port to use for media, such as 0.0.0.0:0; may be given several times [default: every
     /// interface; loopback alone where the signaling server is embedded].
     #[arg(long, env = "PEER_CLI_BIND", value_name = "ADDR", value_delimiter = ',', help_heading = "Network")]
     pub bind: Vec<SocketAddr>,
     /// Resolve the .local names in which browsers hide their addresses.
-    #[arg(long, env = "PEER_CLI_MDNS", help_heading = "Network")]
+    #[arg(long, env = "PEER_CLI_MDNS", action = clap::ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new(), help_heading = "Network")]
     pub mdns: bool,
     /// Trust these certificates (PEM) for wss:// beside the system's.
     #[arg(long, env = "PEER_CLI_TLS_CA", value_name = "FILE", help_heading = "Network")]
@@ -165,7 +165,7 @@ pub struct CommonArgs {
     #[arg(long, env = "PEER_CLI_JSON", value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-", help_heading = "Output")]
     pub json: Option<PathBuf>,
     /// Print the verdict alone.
-    #[arg(long, short, env = "PEER_CLI_QUIET", help_heading = "Output")]
+    #[arg(long, short, env = "PEER_CLI_QUIET", action = clap::ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new(), help_heading = "Output")]
     pub quiet: bool,
 }
 

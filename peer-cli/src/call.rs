@@ -38,6 +38,8 @@ pub struct Call {
     other: Option<SessionId>,
     /// Whether the last member list, on this connection to the server, had the other one in it.
     saw_other: bool,
+    /// Whether there is no connection to the server at the moment.
+    is_lost: bool,
     stage: Stage,
     negotiation: Negotiation,
     timers: Timers,
@@ -70,6 +72,7 @@ impl Call {
             me: None,
             other: None,
             saw_other: false,
+            is_lost: false,
             stage: Stage::Joining,
             negotiation: Negotiation::default(),
             timers,
@@ -101,10 +104,18 @@ impl Call {
             FromServer::Refused { room_full, message } => self.refused(room_full, message),
             FromServer::Lost => {
                 self.saw_other = false;
-                self.negotiation.signaling_lost = !self.is_connected();
+                self.is_lost = true;
+                self.negotiation.signaling_lost = matches!(self.stage, Stage::Connecting { .. });
                 self.outputs.push_back(Output::Progress(Phase::SignalingLost));
             }
-            FromServer::Back => self.outputs.push_back(Output::Progress(Phase::SignalingBack)),
+            FromServer::Back => {
+                self.is_lost = false;
+                if self.stage == Stage::Interrupted {
+                    // What was offered meanwhile went nowhere.
+                    self.timers.set(Timer::Restart, now);
+                }
+                self.outputs.push_back(Output::Progress(Phase::SignalingBack));
+            }
             FromServer::GaveUp { reason } if !self.is_connected() => self.end(EndReason::SignalingLost { reason }),
             FromServer::GaveUp { .. } => {}
         }
@@ -131,10 +142,14 @@ impl Call {
         }
     }
 
-    /// Ends the call from our side.
+    /// Ends the call from our side. Hanging up on media that is cut does not make a working call of it.
     pub fn hang_up(&mut self) {
-        if self.stage != Stage::Ended {
-            self.end(EndReason::HungUp);
+        match self.stage {
+            Stage::Ended => {}
+            Stage::Interrupted => self.end(EndReason::IceLost),
+            Stage::Joining | Stage::Waiting | Stage::Connecting { .. } | Stage::Connected => {
+                self.end(EndReason::HungUp)
+            }
         }
     }
 
@@ -153,12 +168,18 @@ impl Call {
         while let Some(timer) = self.timers.expired(now) {
             match timer {
                 Timer::Join => self.end(EndReason::NotJoined),
+                Timer::Wait if self.is_lost => {
+                    let reason = "it was lost while we waited for the second member, and did not come back".to_owned();
+                    self.end(EndReason::SignalingLost { reason });
+                }
                 Timer::Wait => self.end(EndReason::NobodyCame),
-                Timer::Ready => self.begin(now),
+                Timer::Ready if self.stage == Stage::Waiting => self.begin(now),
+                Timer::Ready if self.negotiation.signaling_lost => self.begin_again(now),
+                Timer::Ready => {}
                 Timer::Offer => self.create_offer(false),
                 Timer::Glare => self.answer_ignored_offer(),
                 Timer::Connect => self.not_connected_in_time(),
-                Timer::Restart => self.restart_ice(),
+                Timer::Restart => self.restart_ice(now),
                 Timer::Recover => self.end(EndReason::IceLost),
             }
         }
@@ -182,8 +203,14 @@ impl Call {
         match other {
             Some(other) => {
                 self.other = Some(other);
-                if self.stage == Stage::Waiting && !self.timers.is_set(Timer::Ready) {
+                let resumed = matches!(self.stage, Stage::Connecting { .. }) && self.negotiation.signaling_lost;
+                if (self.stage == Stage::Waiting || resumed) && !self.timers.is_set(Timer::Ready) {
                     self.timers.set(Timer::Ready, now + self.patience.ready);
+                }
+                let waits = matches!(self.stage, Stage::Connecting { .. }) && self.timers.is_set(Timer::Offer);
+                if waits && self.is_impolite() {
+                    // READY had overtaken the list that says who offers.
+                    self.create_offer(false);
                 }
             }
             None if gone && self.stage != Stage::Waiting => self.end(EndReason::PeerLeft),
@@ -225,6 +252,7 @@ impl Call {
     }
 
     fn start_connecting(&mut self, now: Instant) {
+        self.negotiation.signaling_lost = false;
         for timer in [Timer::Join, Timer::Wait, Timer::Ready] {
             self.timers.stop(timer);
         }
@@ -298,11 +326,17 @@ impl Call {
         }
     }
 
-    fn restart_ice(&mut self) {
-        if self.stage == Stage::Interrupted {
-            self.outputs.push_back(Output::Progress(Phase::IceRestart));
-            self.create_offer(true);
+    /// An offer that was not answered went into a dead network; the pairs of one restart are checked for some two
+    /// seconds only. So a restart is repeated until media is back or hope is over.
+    fn restart_ice(&mut self, now: Instant) {
+        if self.stage != Stage::Interrupted {
+            return;
         }
+        self.take_back_offer();
+        self.outputs.push_back(Output::Progress(Phase::IceRestart));
+        self.create_offer(true);
+        let patience = self.patience.offer * if self.is_impolite() { 2 } else { 4 };
+        self.timers.set(Timer::Restart, now + patience);
     }
 
     fn not_connected_in_time(&mut self) {

@@ -33,7 +33,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("the runtime could not be started: {error}"), 1),
     };
-    runtime.block_on(run(args, started))
+    let code = runtime.block_on(run(args, started));
+    // A name that is still being looked up must not hold up the exit.
+    runtime.shutdown_background();
+    code
 }
 
 async fn run(args: Args, started: Started) -> ExitCode {

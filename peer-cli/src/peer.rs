@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use crate::call::{self, Call, EndReason, FromServer, Patience, RtcCommand, RtcEvent};
-use crate::media::Source;
 use crate::report::{AudioReport, PairReport, PhaseStamp, Sent, VideoReport};
 use crate::rtc::{self, IceServer, PairStats, PeerEvent, RtcConfig};
 use crate::signaling::{self, Signaling};
@@ -24,6 +23,7 @@ mod sending;
 
 use intake::Intake;
 pub use milestone::Milestone;
+pub use sending::Playable;
 use sending::Sending;
 
 /// Engine events that may wait: two seconds of a busy call.
@@ -38,9 +38,9 @@ pub struct Setup {
     /// How to set the engine up; servers named by the signaling server are added.
     pub rtc: RtcConfig,
     /// What to show.
-    pub video: Option<Box<dyn Source>>,
+    pub video: Option<Playable>,
     /// What to say.
-    pub audio: Option<Box<dyn Source>>,
+    pub audio: Option<Playable>,
     /// How long to wait for what.
     pub patience: Patience,
     /// Whose pattern to expect; `None` takes any.
@@ -122,7 +122,7 @@ pub async fn run(mut setup: Setup, news: mpsc::Sender<News>, mut hang_up: watch:
     let sending = Sending::prepare(setup.video.take(), setup.audio.take());
     let opened = tokio::select! {
         opened = Signaling::open(setup.signaling.clone()) => opened,
-        () = told(&mut hang_up) => return Outcome::ended(diary, &sending, End::TimedOut { after: "nothing" }),
+        () = told(&mut hang_up) => return Outcome::ended(diary, &sending, End::Call(EndReason::HungUp)),
     };
     let (signaling, server_events) = match opened {
         Ok(opened) => opened,
@@ -145,6 +145,7 @@ pub async fn run(mut setup: Setup, news: mpsc::Sender<News>, mut hang_up: watch:
         pair: None,
         closed_overrun: 0,
         end: None,
+        ended_at: None,
     };
     running.run(server_events, engine_queue, hang_up).await
 }
@@ -164,6 +165,7 @@ struct Running {
     pair: Option<PairReport>,
     closed_overrun: u64,
     end: Option<EndReason>,
+    ended_at: Option<Instant>,
 }
 
 impl Running {
@@ -291,7 +293,10 @@ impl Running {
                     }
                 }
                 call::Output::Progress(phase) => self.diary.reached(Milestone::Call(phase), now()),
-                call::Output::Leave => self.sending.stop(),
+                call::Output::Leave => {
+                    self.ended_at = Some(now());
+                    self.sending.stop();
+                }
                 call::Output::Ended(reason) => self.end = Some(reason),
             }
         }
@@ -308,7 +313,7 @@ impl Running {
 
     fn tell_status(&self) {
         let Some(connected_at) = self.connected_at else { return };
-        let (video, audio) = self.intake.status();
+        let (video, audio) = self.intake.status(now());
         let status = Status { elapsed: now().saturating_duration_since(connected_at), video, audio };
         self.diary.tell(News::Status { peer: self.diary.name.clone(), status: Box::new(status) });
     }
@@ -317,7 +322,7 @@ impl Running {
         if let Some(signaling) = self.signaling.take() {
             signaling.leave().await;
         }
-        let received = self.intake.finish().await;
+        let received = self.intake.finish(self.ended_at.unwrap_or_else(now)).await;
         Outcome {
             name: self.diary.name,
             sid: self.call.me().cloned(),
@@ -338,16 +343,25 @@ impl Running {
 impl Outcome {
     /// A peer that never got as far as a call.
     fn ended(diary: Diary, sending: &Sending, end: End) -> Self {
+        Self { phases: diary.phases, sent: sending.report(), ..Self::nothing(diary.name, end) }
+    }
+
+    /// A peer whose task did not live to tell.
+    pub(crate) fn broken(name: String, reason: &str) -> Self {
+        Self::nothing(name, End::Call(EndReason::EngineFailed { reason: reason.to_owned() }))
+    }
+
+    fn nothing(name: String, end: End) -> Self {
         Self {
-            name: diary.name,
+            name,
             sid: None,
             server: None,
-            phases: diary.phases,
+            phases: Vec::new(),
             end,
             connected: false,
             no_common_codec: false,
             pair: None,
-            sent: sending.report(),
+            sent: Sent::default(),
             video: None,
             audio: None,
             overrun: 0,

@@ -139,6 +139,8 @@ pub struct StreamReport {
     pub bitrate_kbps: f64,
     /// Interarrival jitter in milliseconds.
     pub jitter_ms: f64,
+    /// From the last packet to the end of the call, in milliseconds.
+    pub quiet_ms: f64,
 }
 
 /// What was seen.
@@ -175,6 +177,8 @@ pub struct AudioReport {
     /// The packets.
     #[serde(flatten)]
     pub stream: StreamReport,
+    /// Packets that the decoder refused.
+    pub decode_errors: u64,
     /// Seconds of sound decoded.
     pub seconds: f64,
     /// Level over all of it, in dB relative to full scale; absent in perfect silence.

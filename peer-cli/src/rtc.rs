@@ -22,6 +22,7 @@ mod interceptors;
 mod media;
 mod packets;
 mod peer;
+mod prompt;
 mod sdp;
 mod stats;
 #[cfg(test)]

@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::args::{AudioChoice, CallArgs, CommonArgs, JoinArgs, SettingsError, VideoChoice};
-use crate::call::{Patience, Phase};
-use crate::media::{self, MediaError, PatternConfig, Source, VideoCodec};
-use crate::peer::{self, Milestone, News, Outcome, Setup, round};
+use crate::call::{EndReason, Patience, Phase};
+use crate::media::{self, MediaError, PatternConfig, VideoCodec};
+use crate::peer::{self, Milestone, News, Outcome, Playable, Setup, round};
 use crate::report::{Direction, PeerReport, RelayReport, Report, SCHEMA};
 use crate::rtc::{IceServer, RtcConfig};
 use crate::signaling::{self, ServerUrl, TlsConfigError, tls_config};
@@ -148,6 +148,7 @@ async fn conduct(
 ) -> Vec<Outcome> {
     let (hang_up, hung_up) = watch::channel(false);
     let (news_sender, mut news) = mpsc::channel(NEWS);
+    let names: Vec<_> = setups.iter().map(|setup| setup.name.clone()).collect();
     let count = setups.len();
     let mut tasks = JoinSet::new();
     for (place, setup) in setups.into_iter().enumerate() {
@@ -195,7 +196,8 @@ async fn conduct(
     while let Ok(item) = news.try_recv() {
         show(&item);
     }
-    let outcomes = outcomes.into_iter().flatten();
+    let broken = |name| Outcome::broken(name, "its task broke; this is a fault of peer-cli");
+    let outcomes = outcomes.into_iter().zip(names).map(|(outcome, name)| outcome.unwrap_or_else(|| broken(name)));
     outcomes.map(|outcome| if timed_out { mark_timed_out(outcome) } else { outcome }).collect()
 }
 
@@ -207,7 +209,10 @@ fn is_first_connection(news: &News, outcomes: &[Option<Outcome>]) -> bool {
 
 fn mark_timed_out(mut outcome: Outcome) -> Outcome {
     let after = outcome.phases.iter().rev().map(|stamp| stamp.phase).find(|name| *name != "hung-up");
-    outcome.end = End::TimedOut { after: after.unwrap_or("nothing") };
+    // Who had an end of its own before the time was over keeps it.
+    if outcome.end == End::Call(EndReason::HungUp) {
+        outcome.end = End::TimedOut { after: after.unwrap_or("nothing") };
+    }
     outcome
 }
 
@@ -271,8 +276,8 @@ impl Common {
 
 /// What one peer sends.
 struct Media {
-    video: Option<Box<dyn Source>>,
-    audio: Option<Box<dyn Source>>,
+    video: Option<Playable>,
+    audio: Option<Playable>,
     codec: VideoCodec,
 }
 
@@ -293,6 +298,9 @@ impl Media {
             AudioChoice::File(path) => Some(media::open_audio(&path)?),
             AudioChoice::None => None,
         };
+        // The first frame is made here, so that what cannot be encoded is told before anything is started.
+        let video = video.map(Playable::prepare).transpose()?;
+        let audio = audio.map(Playable::prepare).transpose()?;
         Ok(Self { video, audio, codec })
     }
 }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::call::EndReason;
-use crate::report::{Direction, PairReport, RelayReport};
+use crate::report::{Direction, PairReport, RelayReport, StreamReport};
 
 mod cause;
 mod end;
@@ -92,6 +92,9 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     Verdict { ok: cause == Cause::Ok, code: cause, sentence, remedy: cause.remedy(), exit_code: cause.exit_code() }
 }
 
+/// How long before the end of a call the last packet may have come; pictures come some thirty times a second.
+const MOST_QUIET_MS: f64 = 1500.0;
+
 type Finding = (Cause, String);
 
 /// The peer that ended for a reason of its own. One that only saw the other one leave is asked last.
@@ -173,6 +176,9 @@ fn video(evidence: &Evidence, direction: &Direction, way: &str) -> Option<Findin
             format!("{packets} video packets came {way}, and no picture could be decoded."),
         ));
     }
+    if let Some(stopped) = stopped(&video.stream, "video", way).filter(|_| wanted != Wanted::IfAny) {
+        return Some(stopped);
+    }
     if wanted != Wanted::IfAny && video.black == video.decoded {
         return Some((Cause::BlackPicture, format!("All {} pictures {way} are black.", video.decoded)));
     }
@@ -192,6 +198,16 @@ fn audio(evidence: &Evidence, direction: &Direction, way: &str) -> Option<Findin
     if matches!(wanted, Wanted::Nothing | Wanted::IfAny) {
         return None;
     }
+    if audio.seconds <= 0.0 {
+        let packets = audio.stream.packets;
+        return Some((
+            Cause::NotDecodable,
+            format!("{packets} audio packets came {way}, and no sound could be decoded."),
+        ));
+    }
+    if let Some(stopped) = stopped(&audio.stream, "audio", way) {
+        return Some(stopped);
+    }
     if !audio.audible {
         let level = audio.level_dbfs.map_or_else(|| "no level at all".to_owned(), |l| format!("{l:.0} dBFS"));
         return Some((Cause::Silence, format!("Sound came {way}, and there is nothing to hear in it ({level}).")));
@@ -207,6 +223,14 @@ fn audio(evidence: &Evidence, direction: &Direction, way: &str) -> Option<Findin
         return Some((Cause::WrongTone, format!("The tone {way} should be {expected:.0} Hz, and {heard} was heard.")));
     }
     None
+}
+
+/// Media that came at first and then no more; a camera or a network that went away in mid-call.
+fn stopped(stream: &StreamReport, kind: &str, way: &str) -> Option<Finding> {
+    (stream.quiet_ms > MOST_QUIET_MS).then(|| {
+        let seconds = stream.quiet_ms / 1000.0;
+        (Cause::MediaStopped, format!("The {kind} {way} stopped {seconds:.1} s before the end of the call."))
+    })
 }
 
 fn works(evidence: &Evidence) -> String {

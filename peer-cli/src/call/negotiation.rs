@@ -119,6 +119,13 @@ impl Call {
         self.outputs.push_back(Output::Rtc(RtcCommand::AcceptOffer { sdp }));
     }
 
+    /// Takes an offer back that nobody has answered, if there is one.
+    pub(super) fn take_back_offer(&mut self) {
+        if self.negotiation.local != LocalOffer::None {
+            self.roll_back();
+        }
+    }
+
     fn roll_back(&mut self) {
         if self.negotiation.local == LocalOffer::Making {
             self.negotiation.stale_offers += 1;
@@ -131,9 +138,7 @@ impl Call {
     /// Our offer stayed unanswered and one of theirs lies here: give way after all.
     pub(super) fn answer_ignored_offer(&mut self) {
         let Some(sdp) = self.negotiation.ignored.take() else { return };
-        if self.negotiation.local != LocalOffer::None {
-            self.roll_back();
-        }
+        self.take_back_offer();
         self.accept_offer(sdp);
     }
 
@@ -198,9 +203,8 @@ impl Call {
         self.negotiation.signaling_lost = false;
         self.negotiation.ignored = None;
         self.timers.stop(Timer::Glare);
-        if self.negotiation.local != LocalOffer::None {
-            self.roll_back();
-        }
+        self.timers.stop(Timer::Ready);
+        self.take_back_offer();
         self.offer_or_wait(now);
     }
 }

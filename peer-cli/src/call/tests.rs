@@ -289,21 +289,78 @@ fn a_candidate_that_does_not_parse_ends_nothing() {
 }
 
 #[test]
-fn media_that_is_cut_is_restarted_by_the_impolite_side() {
+fn media_that_is_cut_is_restarted_until_it_is_back_or_hope_is_over() {
+    let restart = Output::Rtc(RtcCommand::CreateOffer { ice_restart: true });
     let (mut a, _) = Harness::ready("a", "b");
     a.rtc(local(Offer));
     a.from("b", description(Answer));
     a.rtc(RtcEvent::RemoteAccepted { kind: Answer });
     a.rtc(RtcEvent::Connected);
     assert_eq!(a.rtc(RtcEvent::Disconnected), [progress(Phase::Interrupted)]);
+    assert_eq!(a.next_deadline(), [progress(Phase::IceRestart), restart.clone()]);
+    a.rtc(local(Offer));
     assert_eq!(
         a.next_deadline(),
-        [progress(Phase::IceRestart), Output::Rtc(RtcCommand::CreateOffer { ice_restart: true })]
+        [Output::Rtc(RtcCommand::Rollback), progress(Phase::RolledBack), progress(Phase::IceRestart), restart],
+        "the first restart was not answered"
     );
     assert_eq!(a.rtc(RtcEvent::Connected), [progress(Phase::Connected)]);
+    assert_eq!(a.call.poll_timeout(), None);
     a.rtc(RtcEvent::Disconnected);
-    a.next_deadline();
-    assert_eq!(a.next_deadline(), end(EndReason::IceLost));
+    let lost = loop {
+        let outputs = a.next_deadline();
+        if outputs.iter().any(|output| matches!(output, Output::Ended(_))) {
+            break outputs;
+        }
+    };
+    assert!(lost.ends_with(&end(EndReason::IceLost)), "{lost:?}");
+}
+
+#[test]
+fn hanging_up_on_media_that_is_cut_is_not_a_good_end() {
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(RtcEvent::Connected);
+    a.rtc(RtcEvent::Disconnected);
+    a.call.hang_up();
+    assert_eq!(a.drain(), end(EndReason::IceLost));
+}
+
+#[test]
+fn signaling_that_comes_back_restarts_what_is_cut() {
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(RtcEvent::Connected);
+    a.rtc(RtcEvent::Disconnected);
+    a.server(FromServer::Lost);
+    a.server(FromServer::Back);
+    assert_eq!(a.call.poll_timeout(), Some(a.now));
+}
+
+#[test]
+fn a_session_resumed_in_mid_negotiation_negotiates_again() {
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(local(Offer));
+    a.server(FromServer::Lost);
+    a.server(FromServer::Back);
+    a.server(FromServer::Me(sid("a")));
+    assert_eq!(a.server(FromServer::Members(vec![sid("a"), sid("b")])), [], "a resumed seat brings no READY");
+    assert_eq!(a.next_deadline(), [Output::Rtc(RtcCommand::Rollback), progress(Phase::RolledBack), offer()]);
+}
+
+#[test]
+fn a_ready_that_overtakes_the_member_list_costs_no_time() {
+    let mut a = Harness::joining();
+    a.server(FromServer::Me(sid("a")));
+    assert_eq!(a.server(FromServer::Ready), [progress(Phase::Ready)]);
+    assert_eq!(a.server(FromServer::Members(vec![sid("a"), sid("b")])), [offer()]);
+}
+
+#[test]
+fn a_server_lost_while_waiting_is_told_as_that() {
+    let mut a = Harness::joining();
+    a.server(FromServer::Me(sid("a")));
+    a.server(FromServer::Lost);
+    let outputs = a.next_deadline();
+    assert!(matches!(outputs.last(), Some(Output::Ended(EndReason::SignalingLost { .. }))), "{outputs:?}");
 }
 
 #[test]

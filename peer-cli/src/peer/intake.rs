@@ -1,10 +1,10 @@
 //! The receiving half up to the judges: RTP into the receive brains, frames out of them to the judging thread.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::judging::{Judging, Work};
+use super::judging::{Heard, Judging, Work};
 use super::{Milestone, round};
 use crate::media::VideoCodec;
 use crate::receive::{Output, Payload, ReceiveConfig, Receiver, RtpHeader, StreamStats};
@@ -13,6 +13,9 @@ use crate::rtc::{MediaKind, ReceivedCodec, RtpPacket};
 
 /// Milestones of the judging thread that may wait; there are two in a call.
 const MILESTONES: usize = 8;
+
+/// What the judge of sound calls a level when there is none, in dBFS.
+const PERFECT_SILENCE: f64 = -120.0;
 
 /// Takes packets, keeps counts, feeds the judges.
 pub(super) struct Intake {
@@ -37,10 +40,14 @@ struct Stream {
     /// `None` for a codec that nobody here decodes.
     receiver: Option<Receiver>,
     stats: StreamStats,
+    ssrc: u32,
     frames: u64,
     first: Instant,
     last: Instant,
 }
+
+/// A stream that was silent for this long may be followed by another one.
+const GONE_AFTER: Duration = Duration::from_secs(1);
 
 impl Intake {
     pub(super) fn start(expected_peer: Option<u8>) -> Self {
@@ -70,6 +77,10 @@ impl Intake {
             MediaKind::Audio => &mut self.audio,
             MediaKind::Video => &mut self.video,
         };
+        if slot.as_ref().is_some_and(|stream| stream.ssrc != packet.ssrc && stream.is_alive(at)) {
+            // A second stream of the kind, such as a shared screen, beside the first: one of them is judged.
+            return None;
+        }
         let same = slot.take().filter(|stream| stream.codec == *codec);
         let stream = slot.insert(same.unwrap_or_else(|| Stream::new(codec.clone(), clock_rate, at)));
         stream.packet(at, packet);
@@ -100,15 +111,16 @@ impl Intake {
         self.milestones.recv().await
     }
 
-    pub(super) fn status(&self) -> (Option<VideoReport>, Option<AudioReport>) {
+    pub(super) fn status(&self, now: Instant) -> (Option<VideoReport>, Option<AudioReport>) {
         let (video, audio) = self.judging.snapshot();
-        (self.video_report(&video), self.audio_report(&audio))
+        (self.video_report(&video, now), self.audio_report(&audio, now))
     }
 
-    /// Lets the judges finish what lies before them.
-    pub(super) async fn finish(mut self) -> Received {
+    /// Lets the judges finish what lies before them. `ended`: when the call did.
+    pub(super) async fn finish(mut self, ended: Instant) -> Received {
         let (video, audio) = self.judging.finish().await;
-        Received { video: self.video_report(&video), audio: self.audio_report(&audio), overrun: self.overrun }
+        let (video, audio) = (self.video_report(&video, ended), self.audio_report(&audio, ended));
+        Received { video, audio, overrun: self.overrun }
     }
 
     fn receivers(&self) -> impl Iterator<Item = &Receiver> {
@@ -142,11 +154,11 @@ impl Intake {
         }
     }
 
-    fn video_report(&self, heard: &crate::media::VideoHeard) -> Option<VideoReport> {
+    fn video_report(&self, heard: &crate::media::VideoHeard, now: Instant) -> Option<VideoReport> {
         let stream = self.video.as_ref()?;
         let (width, height) = heard.size.unwrap_or_default();
         Some(VideoReport {
-            stream: stream.report(),
+            stream: stream.report(now),
             frames: stream.frames,
             decoded: heard.decoded,
             decode_errors: heard.errors,
@@ -160,15 +172,16 @@ impl Intake {
         })
     }
 
-    fn audio_report(&self, heard: &crate::media::AudioHeard) -> Option<AudioReport> {
+    fn audio_report(&self, heard: &Heard, now: Instant) -> Option<AudioReport> {
         let stream = self.audio.as_ref()?;
         Some(AudioReport {
-            stream: stream.report(),
-            seconds: round(heard.seconds),
-            level_dbfs: heard.level_dbfs.is_finite().then(|| round(heard.level_dbfs)),
-            tone_hz: heard.tone_hz.map(round),
+            stream: stream.report(now),
+            decode_errors: heard.errors,
+            seconds: round(heard.judged.seconds),
+            level_dbfs: (heard.judged.level_dbfs > PERFECT_SILENCE).then(|| round(heard.judged.level_dbfs)),
+            tone_hz: heard.judged.tone_hz.map(round),
             expected_tone_hz: None,
-            audible: !heard.silent,
+            audible: !heard.judged.silent,
         })
     }
 }
@@ -184,6 +197,7 @@ impl Stream {
             codec,
             receiver: payload.map(|payload| Receiver::new(ReceiveConfig::new(payload))),
             stats: StreamStats::new(clock_rate),
+            ssrc: 0,
             frames: 0,
             first: at,
             last: at,
@@ -198,13 +212,18 @@ impl Stream {
             ssrc: packet.ssrc,
         };
         self.last = at;
+        self.ssrc = packet.ssrc;
         self.stats.packet(at, &header, packet.payload.len());
         if let Some(receiver) = &mut self.receiver {
             receiver.packet(at, header, packet.payload);
         }
     }
 
-    fn report(&self) -> StreamReport {
+    fn is_alive(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) < GONE_AFTER
+    }
+
+    fn report(&self, now: Instant) -> StreamReport {
         let stats = self.stats.report();
         let seconds = self.last.saturating_duration_since(self.first).as_secs_f64();
         let kilobits = stats.bytes as f64 * 8.0 / 1000.0;
@@ -222,6 +241,7 @@ impl Stream {
             bytes: stats.bytes,
             bitrate_kbps: if seconds > 0.0 { round(kilobits / seconds) } else { 0.0 },
             jitter_ms: round(stats.jitter_ms),
+            quiet_ms: round(now.saturating_duration_since(self.last).as_secs_f64() * 1000.0),
         }
     }
 }

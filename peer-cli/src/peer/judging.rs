@@ -28,14 +28,21 @@ pub(super) enum Work {
 /// The judging thread's handle.
 pub(super) struct Judging {
     work: Option<SyncSender<Work>>,
-    snapshot: Arc<Mutex<Heard>>,
-    done: Option<oneshot::Receiver<Heard>>,
+    snapshot: Arc<Mutex<Both>>,
+    done: Option<oneshot::Receiver<Both>>,
 }
 
 #[derive(Clone)]
-struct Heard {
+struct Both {
     video: VideoHeard,
-    audio: AudioHeard,
+    audio: Heard,
+}
+
+/// What was heard, and how many packets could not be.
+#[derive(Clone)]
+pub(super) struct Heard {
+    pub(super) judged: AudioHeard,
+    pub(super) errors: u64,
 }
 
 impl Judging {
@@ -47,6 +54,7 @@ impl Judging {
             video: VideoJudge::new(expected_peer),
             audio_decoder: None,
             audio: AudioJudge::new(),
+            audio_errors: 0,
             milestones,
         };
         let snapshot = Arc::new(Mutex::new(judges.heard()));
@@ -67,13 +75,13 @@ impl Judging {
     }
 
     /// What was seen and heard so far.
-    pub(super) fn snapshot(&self) -> (VideoHeard, AudioHeard) {
+    pub(super) fn snapshot(&self) -> (VideoHeard, Heard) {
         let heard = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (heard.video, heard.audio)
     }
 
     /// Lets the thread finish what it has, and takes the result.
-    pub(super) async fn finish(&mut self) -> (VideoHeard, AudioHeard) {
+    pub(super) async fn finish(&mut self) -> (VideoHeard, Heard) {
         self.work = None;
         match self.done.take() {
             Some(done) => match done.await {
@@ -90,11 +98,12 @@ struct Judges {
     video: VideoJudge,
     audio_decoder: Option<AudioDecoder>,
     audio: AudioJudge,
+    audio_errors: u64,
     milestones: mpsc::Sender<Milestone>,
 }
 
 impl Judges {
-    fn run(mut self, queue: &Receiver<Work>, snapshot: &Mutex<Heard>) -> Heard {
+    fn run(mut self, queue: &Receiver<Work>, snapshot: &Mutex<Both>) -> Both {
         let (mut seen, mut heard) = (false, false);
         let mut count = 0_u32;
         while let Ok(work) = queue.recv() {
@@ -156,12 +165,14 @@ impl Judges {
             }
             Err(error) => {
                 tracing::debug!(%error, "a packet of sound could not be decoded");
+                self.audio_errors += 1;
                 false
             }
         }
     }
 
-    fn heard(&self) -> Heard {
-        Heard { video: self.video.report(), audio: self.audio.report() }
+    fn heard(&self) -> Both {
+        let audio = Heard { judged: self.audio.report(), errors: self.audio_errors };
+        Both { video: self.video.report(), audio }
     }
 }

@@ -15,6 +15,26 @@ use crate::rtc::{MediaSender, SendError};
 /// How far behind its pace a stream may fall before it starts counting anew instead of catching up.
 const MOST_BEHIND: Duration = Duration::from_secs(1);
 
+/// A source and its first frame, made early so that nothing is encoded between READY and the first packet.
+pub struct Playable {
+    source: Box<dyn Source>,
+    first: EncodedFrame,
+}
+
+impl Playable {
+    /// Makes the first frame.
+    pub fn prepare(mut source: Box<dyn Source>) -> Result<Self, MediaError> {
+        let first = source.next()?;
+        Ok(Self { source, first })
+    }
+}
+
+impl std::fmt::Debug for Playable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Playable({})", self.source.describe())
+    }
+}
+
 /// What a peer sends, before, while and after it does.
 pub(super) struct Sending {
     video: Track,
@@ -26,8 +46,8 @@ pub(super) struct Sending {
 /// One track: its source until it is started, its task from then on.
 #[derive(Default)]
 struct Track {
-    /// The source and its first frame, made early so that nothing is encoded between READY and the first packet.
-    source: Option<(Box<dyn Source>, Result<EncodedFrame, MediaError>)>,
+    /// Until the track is started.
+    source: Option<Playable>,
     description: Option<String>,
     frames: Arc<AtomicU64>,
     key_frame: Flag,
@@ -36,7 +56,7 @@ struct Track {
 }
 
 impl Sending {
-    pub(super) fn prepare(video: Option<Box<dyn Source>>, audio: Option<Box<dyn Source>>) -> Self {
+    pub(super) fn prepare(video: Option<Playable>, audio: Option<Playable>) -> Self {
         Self { video: Track::prepare(video), audio: Track::prepare(audio), codec: None, key_frames_asked: 0 }
     }
 
@@ -85,14 +105,13 @@ impl Drop for Sending {
 }
 
 impl Track {
-    fn prepare(source: Option<Box<dyn Source>>) -> Self {
-        let Some(mut source) = source else { return Self::default() };
-        let first = source.next();
-        Self { description: Some(source.describe()), source: Some((source, first)), ..Self::default() }
+    fn prepare(source: Option<Playable>) -> Self {
+        let description = source.as_ref().map(|playable| playable.source.describe());
+        Self { description, source, ..Self::default() }
     }
 
     fn start(&mut self, sender: Option<MediaSender>) {
-        let (Some(sender), Some((source, first))) = (sender, self.source.take()) else { return };
+        let (Some(sender), Some(Playable { source, first })) = (sender, self.source.take()) else { return };
         let pace = Pace {
             sender,
             source: Some(source),
@@ -100,7 +119,7 @@ impl Track {
             key_frame: Arc::clone(&self.key_frame),
             rejected: Arc::clone(&self.rejected),
         };
-        self.task = Some(tokio::spawn(pace.run(first)));
+        self.task = Some(tokio::spawn(pace.run(Ok(first))));
     }
 }
 

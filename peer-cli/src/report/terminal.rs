@@ -116,8 +116,8 @@ fn audio_row(out: &mut String, audio: &AudioReport) {
         (true, Some(hz)) => format!("tone of {hz:.0} Hz, {level}"),
         (true, None) => format!("sound, {level}"),
     };
-    let frames = audio.stream.packets;
-    row(out, "audio", &audio.stream, frames, 0, &heard);
+    let decoded = audio.stream.packets.saturating_sub(audio.decode_errors);
+    row(out, "audio", &audio.stream, decoded, audio.decode_errors, &heard);
 }
 
 fn row(out: &mut String, kind: &str, stream: &super::StreamReport, decoded: u64, errors: u64, words: &str) {

@@ -24,6 +24,7 @@ use super::{
     events::{Handler, RemoteVideo, Shared},
     media::{self, Outgoing},
     packets,
+    prompt::Prompt,
     sdp::{self, Setup},
     stats,
 };
@@ -364,7 +365,12 @@ impl Peer {
 async fn build(config: &RtcConfig, shared: &Arc<Shared>, mdns: bool) -> Result<Arc<dyn PeerConnection>, RtcError> {
     let (media_engine, registry) =
         engine::media(&config.video).map_err(|error| setup("registering the codecs", &error))?;
-    let pc = PeerConnectionBuilder::new()
+    let mut builder = PeerConnectionBuilder::new();
+    let relayed = config.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
+    if let Some(runtime) = Prompt::new().filter(|_| relayed) {
+        builder = builder.with_runtime(runtime);
+    }
+    let pc = builder
         .with_configuration(engine::configuration(config)?)
         .with_media_engine(media_engine)
         .with_setting_engine(engine::settings(config.relay_only, mdns))

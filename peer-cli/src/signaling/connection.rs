@@ -79,7 +79,16 @@ impl Signaling {
         let (events, event_queue) = mpsc::channel(QUEUE);
         let host = options.url.host().to_owned();
         let conversation = Conversation::new(host, options.room.clone(), options.display_name.clone());
-        let driver = Driver { options, conversation, commands: command_queue, events };
+        let driver = Driver {
+            options,
+            conversation,
+            commands: command_queue,
+            events,
+            joined: false,
+            ever_joined: false,
+            pause: FIRST_PAUSE,
+            give_up: None,
+        };
         let task = tokio::spawn(driver.run(socket));
         Ok((Self { commands, task }, event_queue))
     }
@@ -105,6 +114,12 @@ struct Driver {
     conversation: Conversation,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
+    /// Whether the room was joined on this connection, and on any.
+    joined: bool,
+    ever_joined: bool,
+    /// The next pause, and when patience is over; both start anew once the room is joined again.
+    pause: Duration,
+    give_up: Option<Instant>,
 }
 
 enum Outcome {
@@ -112,6 +127,8 @@ enum Outcome {
     Done,
     /// The connection is gone, for this reason.
     Lost(String),
+    /// The server does not speak with us, for this reason.
+    Broken(String),
 }
 
 impl Driver {
@@ -119,8 +136,21 @@ impl Driver {
         let mut socket = first;
         loop {
             let outcome = self.converse(socket).await;
+            let leaving = self.conversation.is_leaving();
             self.conversation.handle_closed();
-            let Outcome::Lost(reason) = outcome else { return };
+            if std::mem::take(&mut self.joined) {
+                (self.ever_joined, self.pause, self.give_up) = (true, FIRST_PAUSE, None);
+            }
+            let reason = match outcome {
+                Outcome::Done => return,
+                Outcome::Lost(_) | Outcome::Broken(_) if leaving => return,
+                Outcome::Broken(reason) if !self.ever_joined => {
+                    // It would say the same again.
+                    let _ = self.events.send(Event::Call(FromServer::GaveUp { reason })).await;
+                    return;
+                }
+                Outcome::Lost(reason) | Outcome::Broken(reason) => reason,
+            };
             tracing::debug!(%reason, "signaling connection lost");
             if self.forward_events().await.is_err() {
                 return;
@@ -195,11 +225,14 @@ impl Driver {
                         Err(_) => return Some(Outcome::Lost("the server takes nothing any more".to_owned())),
                     }
                 }
-                Output::Event(event) => Event::Call(event),
+                Output::Event(event) => {
+                    self.joined |= matches!(event, FromServer::Me(_));
+                    Event::Call(event)
+                }
                 Output::Connected { version, server } => Event::Connected { version, server },
                 Output::IceServers(servers) => Event::IceServers(servers),
                 Output::Done => return Some(Outcome::Done),
-                Output::Broken(error) => return Some(Outcome::Lost(error.to_string())),
+                Output::Broken(error) => return Some(Outcome::Broken(error.to_string())),
             };
             if self.events.send(event).await.is_err() {
                 self.conversation.leave(Instant::now().into_std());
@@ -223,10 +256,10 @@ impl Driver {
 
     /// Dials with growing pauses until the server is back, we are told to leave, or patience is over.
     async fn dial_again(&mut self) -> Option<Socket> {
-        let give_up = Instant::now() + self.options.give_up;
-        let mut pause = FIRST_PAUSE;
+        let patience = self.options.give_up;
+        let give_up = *self.give_up.get_or_insert_with(|| Instant::now() + patience);
         loop {
-            let wait = sleep(jittered(pause));
+            let wait = sleep(jittered(self.pause));
             tokio::pin!(wait);
             loop {
                 tokio::select! {
@@ -237,14 +270,15 @@ impl Driver {
                     },
                 }
             }
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             match dial(&self.options.url, &self.options.tls).await {
-                Ok(socket) => return Some(socket),
+                Ok(socket) if Instant::now() < give_up => return Some(socket),
+                Ok(_) => return None,
                 Err(error) => tracing::debug!(%error, "dialling again failed"),
             }
             if Instant::now() >= give_up {
                 return None;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

@@ -124,6 +124,11 @@ impl Conversation {
         }
     }
 
+    /// Whether we are on our way out.
+    pub fn is_leaving(&self) -> bool {
+        self.stage == Stage::Leaving
+    }
+
     /// A new connection is open.
     pub fn handle_open(&mut self, now: Instant) {
         self.decoder = Decoder::new(Limits::default());

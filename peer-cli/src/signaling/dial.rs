@@ -74,9 +74,11 @@ impl ServerUrl {
     }
 }
 
+/// Without user, password and query: those may be secrets.
 impl std::fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.uri.fmt(f)
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        write!(f, "{}://{host}:{}{}", if self.tls { "wss" } else { "ws" }, self.port, self.uri.path())
     }
 }
 

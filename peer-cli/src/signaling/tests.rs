@@ -223,7 +223,8 @@ fn server_urls_are_read_with_their_defaults() {
     for (text, expected) in [
         ("ws://localhost:8080/ws", "ws://localhost:8080/ws"),
         ("ws://localhost:8080", "ws://localhost:8080/ws"),
-        ("https://example.org/", "wss://example.org/ws"),
+        ("https://example.org/", "wss://example.org:443/ws"),
+        ("ws://u:secret@h:1/ws?token=secret", "ws://h:1/ws"),
         ("wss://[::1]:8443/ws/websocket", "wss://[::1]:8443/ws/websocket"),
     ] {
         assert_eq!(ServerUrl::parse(text).unwrap().to_string(), expected);

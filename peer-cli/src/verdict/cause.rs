@@ -35,7 +35,9 @@ pub enum Cause {
     NoCommonCodec,
     /// Not a packet came.
     NoMedia,
-    /// Packets came, and no picture could be made of them.
+    /// Media came and stopped before the end.
+    MediaStopped,
+    /// Packets came, and no picture or sound could be made of them.
     NotDecodable,
     /// A picture came that another peer drew.
     WrongPicture,
@@ -72,6 +74,7 @@ impl Cause {
             Self::IceLost => "ICE_LOST",
             Self::NoCommonCodec => "NO_COMMON_CODEC",
             Self::NoMedia => "NO_MEDIA",
+            Self::MediaStopped => "MEDIA_STOPPED",
             Self::NotDecodable => "NOT_DECODABLE",
             Self::WrongPicture => "WRONG_PICTURE",
             Self::BlackPicture => "BLACK_PICTURE",
@@ -92,7 +95,7 @@ impl Cause {
             Self::NobodyCame | Self::PeerLeft => 12,
             Self::NoDescription | Self::DescriptionRefused | Self::EngineFailed => 13,
             Self::IceFailed | Self::DtlsFailed | Self::IceLost => 14,
-            Self::NoMedia | Self::NoCommonCodec => 15,
+            Self::NoMedia | Self::NoCommonCodec | Self::MediaStopped => 15,
             Self::NotDecodable
             | Self::WrongPicture
             | Self::BlackPicture
@@ -127,6 +130,7 @@ impl Cause {
             Self::IceLost => "The network went away in mid-call; look at both sides' links.",
             Self::NoCommonCodec => "Use VP8, which every WebRTC peer has, beside H264.",
             Self::NoMedia => "The path is up, so look at the sender: camera, microphone, and whether it sends at all.",
+            Self::MediaStopped => "Look at the sender and the path at the moment the media stopped.",
             Self::NotDecodable => {
                 "Look at loss and at the sender's encoder; packets come, but no picture can be made of them."
             }

@@ -25,6 +25,7 @@ fn direction(from: &str, to: &str) -> Direction {
     let video = VideoReport { stream: stream(1000), decoded: 9, stamped: 9, ..VideoReport::default() };
     let audio = AudioReport {
         stream: stream(100),
+        seconds: 2.0,
         level_dbfs: Some(-15.0),
         tone_hz: Some(440.0),
         expected_tone_hz: Some(440.0),
@@ -118,6 +119,9 @@ fn each_fault_of_the_media_has_its_own_cause() {
     assert_eq!(after(|e| e.directions[1].video = None).code, Cause::NoMedia);
     assert_eq!(after(|e| e.directions[0].audio = None).code, Cause::NoMedia);
     assert_eq!(after(|e| video(e).decoded = 0).code, Cause::NotDecodable);
+    assert_eq!(after(|e| audio(e).seconds = 0.0).code, Cause::NotDecodable);
+    assert_eq!(after(|e| video(e).stream.quiet_ms = 2000.0).code, Cause::MediaStopped);
+    assert_eq!(after(|e| audio(e).stream.quiet_ms = 2000.0).code, Cause::MediaStopped);
     assert_eq!(after(|e| video(e).black = 9).code, Cause::BlackPicture);
     assert_eq!(after(|e| video(e).stamped = 0).code, Cause::WrongPicture);
     assert_eq!(after(|e| video(e).wrong_peer = 1).code, Cause::WrongPicture);
