@@ -50,6 +50,9 @@ pub struct ReceiveConfig {
     pub payload: Payload,
     /// How long a missing packet is waited for while later ones are there.
     pub max_wait: Duration,
+    /// The same before the first frame: what came before the first packet was sent before we could take anything, nobody
+    /// will send it again, and only reordering can still bring it.
+    pub first_wait: Duration,
     /// Least time between two wishes for a key frame.
     pub key_retry: Duration,
     /// Packets held at most, counted over all unfinished frames.
@@ -57,9 +60,15 @@ pub struct ReceiveConfig {
 }
 
 impl ReceiveConfig {
-    /// 250 ms for a gap, 500 ms between wishes, 4096 packets.
+    /// 250 ms for a gap, 20 ms for one at the very beginning, 500 ms between wishes, 4096 packets.
     pub fn new(payload: Payload) -> Self {
-        Self { payload, max_wait: Duration::from_millis(250), key_retry: Duration::from_millis(500), max_packets: 4096 }
+        Self {
+            payload,
+            max_wait: Duration::from_millis(250),
+            first_wait: Duration::from_millis(20),
+            key_retry: Duration::from_millis(500),
+            max_packets: 4096,
+        }
     }
 }
 

@@ -129,7 +129,7 @@ async fn relay_cost(kind: Kind) -> f64 {
 async fn converse(kind: Kind, room: usize, a: Socket, b: Socket, left: Arc<AtomicUsize>) {
     let (mut send_a, mut receive_a) = a.split();
     let (_send_b, mut receive_b) = b.split();
-    let message = Message::Text(String::from_utf8(signal(kind, room)).unwrap().try_into().unwrap());
+    let message = Message::Text(String::from_utf8(signal(kind, room)).unwrap().into());
     let window = Arc::new(Semaphore::new(IN_FLIGHT));
     let echo = tokio::spawn(async move { while receive_a.next().await.is_some_and(|m| m.is_ok()) {} });
     let sender_window = Arc::clone(&window);

@@ -61,19 +61,19 @@ pub(crate) struct Args {
     #[arg(long, env = "DIALTONE_TURN_REALM", value_name = "NAME", default_value = "dialtone")]
     realm: String,
 
-    /// A fixed user (repeatable; variable: separated by spaces)
+    /// A fixed user (repeatable; variable: one per line)
     #[arg(
         long,
         env = "DIALTONE_TURN_USER",
         value_name = "NAME:PASSWORD",
-        value_delimiter = ' ',
+        value_delimiter = '\n',
         hide_env_values = true
     )]
     user: Vec<String>,
 
     /// Secret shared with the application that makes time-limited credentials (repeatable while one replaces
-    /// another; variable: separated by spaces)
-    #[arg(long, env = "DIALTONE_TURN_SECRET", value_name = "TEXT", value_delimiter = ' ', hide_env_values = true)]
+    /// another; variable: one per line)
+    #[arg(long, env = "DIALTONE_TURN_SECRET", value_name = "TEXT", value_delimiter = '\n', hide_env_values = true)]
     secret: Vec<String>,
 
     /// File with such a secret; white space around it does not count (repeatable; variable: separated by commas)
@@ -84,7 +84,8 @@ pub(crate) struct Args {
     #[arg(long, env = "DIALTONE_TURN_PUBLIC_IP", value_name = "IP", value_delimiter = ',')]
     public_ip: Vec<IpAddr>,
 
-    /// Private network that clients may reach all the same (repeatable; variable: separated by commas)
+    /// Private network that clients may reach all the same; the relay's own address counts as private (repeatable;
+    /// variable: separated by commas)
     #[arg(long, env = "DIALTONE_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',')]
     allow_peer: Vec<IpNet>,
 
@@ -249,6 +250,14 @@ mod tests {
     fn nobody_at_all_is_refused_and_told_what_to_give() {
         let error = config(&[]).unwrap_err().to_string();
         assert!(error.contains("--user NAME:PASSWORD"), "{error}");
+    }
+
+    #[test]
+    fn spaces_belong_to_passwords_and_secrets() {
+        let config = config(&["--user", "al ice:pass word", "--secret", "a b c", "--secret", "d\ne"]).unwrap();
+        assert_eq!(config.credentials.users["al ice"], "pass word");
+        let expected: Vec<Secret> = ["a b c", "d", "e"].into_iter().filter_map(Secret::new).collect();
+        assert_eq!(config.credentials.secrets, expected);
     }
 
     #[test]

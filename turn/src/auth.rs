@@ -11,6 +11,9 @@ use ring::hmac;
 
 use crate::stun::{Key, Message};
 
+/// Stands in for the password of a name that nobody has; proving it proves nothing.
+const NO_PASSWORD: &str = "no password at all";
+
 /// What clients can prove. `Debug` shows no password and no secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
@@ -28,6 +31,9 @@ impl Credentials {
     }
 
     /// Finds out whose signature `message` carries, from its `name` and our own `realm`.
+    ///
+    /// A refusal costs the same work whether the name is known, unknown or expired, so that its delay tells nobody
+    /// which names there are.
     pub(crate) fn identify(
         &self,
         message: &Message<'_>,
@@ -35,19 +41,20 @@ impl Credentials {
         realm: &str,
         unix: SystemTime,
     ) -> Option<(User, Key)> {
-        if let Some(password) = self.users.get(name) {
-            let key = Key::long_term(name, realm, password);
-            return message.verify(&key).then(|| (User::new(name), key));
-        }
-        let (expiry, user) = split_timed_name(name)?;
-        if expiry < seconds(unix) {
-            return None;
-        }
-        self.secrets
+        let password = self.users.get(name);
+        let fixed = Key::long_term(name, realm, password.map_or(NO_PASSWORD, String::as_str));
+        let fixed_fits = message.verify(&fixed);
+        let timed = self
+            .secrets
             .iter()
             .map(|secret| Key::long_term(name, realm, &secret.password(name)))
-            .find(|key| message.verify(key))
-            .map(|key| (User::new(user), key))
+            .find(|key| message.verify(key));
+        // Only now does it count whether the name is one of ours. A fixed user never is a time-limited one.
+        if password.is_some() {
+            return fixed_fits.then(|| (User::new(name), fixed));
+        }
+        let (_, user) = split_timed_name(name).filter(|(expiry, _)| *expiry >= seconds(unix))?;
+        timed.map(|key| (User::new(user), key))
     }
 }
 
@@ -152,6 +159,18 @@ mod tests {
         assert_eq!(who(&credentials, "alice", "pw", 0), Some(User::new("alice")));
         assert_eq!(who(&credentials, "alice", "pw2", 0), None);
         assert_eq!(who(&credentials, "bob", "pw", 0), None);
+        assert_eq!(who(&credentials, "bob", NO_PASSWORD, 0), None);
+    }
+
+    #[test]
+    fn fixed_user_whose_name_looks_timed_needs_its_own_password() {
+        let credentials = Credentials {
+            users: BTreeMap::from([("99:alice".to_owned(), "pw".to_owned())]),
+            secrets: Secret::new("north").into_iter().collect(),
+        };
+        let signed = Secret::new("north").unwrap().password("99:alice");
+        assert_eq!(who(&credentials, "99:alice", &signed, 0), None);
+        assert_eq!(who(&credentials, "99:alice", "pw", 0), Some(User::new("99:alice")));
     }
 
     #[test]

@@ -77,7 +77,10 @@ pub struct Limits {
     pub channels_per_allocation: usize,
     /// TCP and TLS connections per listener. Default 4096.
     pub max_streams: usize,
-    /// Frames waiting for one slow TCP or TLS client before further ones are dropped. Default 256.
+    /// TCP and TLS connections from one IPv4 address, or from one IPv6 network of 64 bits. Default 64.
+    pub max_streams_per_ip: usize,
+    /// Frames waiting for one slow TCP or TLS client before further ones are dropped, at least 8. They may hold
+    /// 512 KiB together; data leaves one slot in 8 and 16 KiB to answers. Default 256.
     pub stream_queue: usize,
 }
 
@@ -89,6 +92,7 @@ impl Default for Limits {
             permissions_per_allocation: 128,
             channels_per_allocation: 64,
             max_streams: 4096,
+            max_streams_per_ip: 64,
             stream_queue: 256,
         }
     }
@@ -111,7 +115,7 @@ pub struct Lifetimes {
     pub reservation: Duration,
     /// A TLS handshake, from the connection to its end. Default 10 s.
     pub handshake: Duration,
-    /// A connection that is silent and has no allocation. Default 60 s.
+    /// A connection without an allocation, from its beginning, whatever it sends. Default 60 s.
     pub idle_stream: Duration,
     /// One write to a connection. Default 10 s.
     pub stream_write: Duration,

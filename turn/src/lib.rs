@@ -26,6 +26,7 @@
 
 mod auth;
 mod config;
+mod gate;
 mod io;
 mod metrics;
 mod policy;

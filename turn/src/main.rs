@@ -15,6 +15,9 @@ use crate::args::Args;
 const FAILURE: u8 = 1;
 /// The options make no relay (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;
+/// Open files besides those of allocations and connections: listeners, standard streams, what the runtime keeps.
+#[cfg(unix)]
+const OTHER_FILES: usize = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -30,11 +33,14 @@ async fn main() -> ExitCode {
         return fail(USAGE, "--log is a filter such as `info` or `dialtone_turn=debug`");
     };
     let color = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(std::io::stderr).init();
+    // Whoever reads standard error may stop reading. Lines are then lost, and no packet waits for them.
+    let (writer, _until_the_end) = tracing_appender::non_blocking(std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(writer).init();
     let config = match args.into_config(|path| std::fs::read_to_string(path)) {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error.to_string()),
     };
+    raise_file_limit(&config);
     run(config).await
 }
 
@@ -54,6 +60,36 @@ async fn run(config: Config) -> ExitCode {
     relay.shutdown().await;
     ExitCode::SUCCESS
 }
+
+/// Every allocation and every connection needs a file descriptor; many systems give a program 1024 until it asks.
+#[cfg(unix)]
+fn raise_file_limit(config: &Config) {
+    use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+    let listeners = config.listen.len() + config.tls_listen.len();
+    let streams = config.limits.max_streams.saturating_mul(listeners);
+    let wanted = config.limits.max_allocations.saturating_add(streams).saturating_add(OTHER_FILES);
+    let wanted = rlim_t::try_from(wanted).unwrap_or(rlim_t::MAX);
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let better = wanted.min(hard);
+        if better <= soft {
+            return Ok(soft);
+        }
+        setrlimit(Resource::RLIMIT_NOFILE, better, hard).map(|()| better)
+    });
+    match raised {
+        Ok(files) if files >= wanted => {}
+        Ok(files) => tracing::warn!(
+            files,
+            wanted,
+            "too few open files for all allocations and connections: raise the limit (ulimit -n), or lower \
+             --max-allocations"
+        ),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_file_limit(_config: &Config) {}
 
 #[cfg(unix)]
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {

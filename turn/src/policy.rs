@@ -37,9 +37,19 @@ impl Policy {
         !REFUSED_V6.iter().any(|net| net.contains(&ip)) || self.opened(IpAddr::V6(ip))
     }
 
-    fn opened(&self, ip: IpAddr) -> bool {
+    /// True when the operator opened a network that `ip` lies in.
+    pub(crate) fn opened(&self, ip: IpAddr) -> bool {
         self.allow.iter().any(|net| net.contains(&ip))
     }
+}
+
+/// An address, and the IPv4 addresses that it stands for.
+pub(crate) fn spellings(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let inside = match ip {
+        IpAddr::V4(_) => [None, None],
+        IpAddr::V6(v6) => embedded(v6),
+    };
+    std::iter::once(ip).chain(inside.into_iter().flatten().map(IpAddr::V4))
 }
 
 /// The special ranges of IANA's IPv4 registry that no public peer has.

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
 use crate::config::Config;
 use crate::io::tls::TlsError;
-use crate::io::{self as hands, Shared, stream, tls, udp};
+use crate::io::udp::{self, Listener};
+use crate::io::{self as hands, Shared, stream, tls};
 use crate::metrics::{Counters, Totals};
-use crate::relay::Core;
+use crate::relay::{Core, Family};
 
 /// A relay that serves until it is shut down or dropped.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Relay {
         udp::fill_random(&mut seed).map_err(SpawnError::System)?;
 
         let counters = Arc::new(Counters::default());
-        let listen = bound.udp.iter().map(|(local, _)| *local);
+        let listen = bound.udp.iter().map(Listener::local);
         let tls_listen = bound.tls.iter().map(|(local, _)| *local);
         let core = Core::new(
             config.clone(),
@@ -49,20 +50,21 @@ impl Relay {
             hands::clock().mono,
             Arc::clone(&counters),
         );
-        let sockets: BTreeMap<_, _> = bound.udp.into_iter().map(|(local, socket)| (local, Arc::new(socket))).collect();
-        let shared = Shared::new(core, &config, sockets.clone());
+        let listeners: BTreeMap<_, _> =
+            bound.udp.into_iter().map(|listener| (listener.local(), Arc::new(listener))).collect();
+        let shared = Shared::new(core, &config, listeners.clone(), Arc::clone(&counters));
 
         let mut relay = Self {
-            udp: sockets.keys().copied().collect(),
+            udp: listeners.keys().copied().collect(),
             tcp: bound.tcp.iter().map(|(local, _)| *local).collect(),
             tls: bound.tls.iter().map(|(local, _)| *local).collect(),
             tasks: JoinSet::new(),
             counters,
             shared,
         };
-        for (local, socket) in sockets {
+        for listener in listeners.into_values() {
             let shared = Arc::clone(&relay.shared);
-            relay.tasks.spawn(shared.serve_udp(socket, local));
+            relay.tasks.spawn(shared.serve_udp(listener));
         }
         for (_, listener) in bound.tcp {
             let shared = Arc::clone(&relay.shared);
@@ -138,14 +140,19 @@ pub enum SpawnError {
         /// Its last port.
         last: u16,
     },
+    /// A client is told one relayed address, so the world sees one of each family.
+    #[error("{first} and {second} are two public addresses of one family: give at most one IPv4 and one IPv6 address")]
+    TwoPublicIps {
+        /// The one given first.
+        first: IpAddr,
+        /// The one that is too many.
+        second: IpAddr,
+    },
     /// Certificate or key are of no use.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// An address cannot be had.
-    #[error(
-        "cannot listen on {protocol}://{address}: {source}; is another program there? \
-         Stop it, or give another address (port 0 picks a free one)"
-    )]
+    #[error("cannot listen on {protocol}://{address}: {source}{}", hint(.source))]
     Bind {
         /// `udp`, `tcp` or `tls`.
         protocol: &'static str,
@@ -164,9 +171,29 @@ impl SpawnError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::NoCredentials | Self::NoListener | Self::NoTlsFiles | Self::RelayPorts { .. } | Self::Tls(_) => true,
+            Self::NoCredentials
+            | Self::NoListener
+            | Self::NoTlsFiles
+            | Self::RelayPorts { .. }
+            | Self::TwoPublicIps { .. }
+            | Self::Tls(_) => true,
             Self::Bind { .. } | Self::System(_) => false,
         }
+    }
+}
+
+/// What may help, after what the system says.
+fn hint(error: &io::Error) -> &'static str {
+    let kind = error.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        "; is another program there? Stop it, or give another address (port 0 picks a free one)"
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "; this machine has no such address. Where others reach it at an address that is not its own, listen on \
+         0.0.0.0 and give that address as --public-ip"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE on Linux): give a higher port"
+    } else {
+        ""
     }
 }
 
@@ -185,6 +212,12 @@ fn check(config: &Config) -> Result<(), SpawnError> {
     {
         return Err(SpawnError::RelayPorts { first: *range.start(), last: *range.end() });
     }
+    for (index, &second) in config.public_ip.iter().enumerate() {
+        let same = config.public_ip.iter().take(index).find(|first| Family::of(**first) == Family::of(second));
+        if let Some(&first) = same {
+            return Err(SpawnError::TwoPublicIps { first, second });
+        }
+    }
     Ok(())
 }
 
@@ -201,7 +234,7 @@ async fn load_tls(config: &Config) -> Result<Option<TlsAcceptor>, SpawnError> {
 
 /// Listeners with the addresses they really got.
 struct Bound {
-    udp: Vec<(SocketAddr, UdpSocket)>,
+    udp: Vec<Listener>,
     tcp: Vec<(SocketAddr, TcpListener)>,
     tls: Vec<(SocketAddr, TcpListener)>,
 }
@@ -221,7 +254,7 @@ impl Bound {
     }
 }
 
-type BoundPair = ((SocketAddr, UdpSocket), (SocketAddr, TcpListener));
+type BoundPair = (Listener, (SocketAddr, TcpListener));
 
 /// UDP and TCP on the same port. A port the system picked for one may be taken for the other: ask again.
 fn bind_both(address: SocketAddr) -> Result<BoundPair, SpawnError> {
@@ -229,7 +262,7 @@ fn bind_both(address: SocketAddr) -> Result<BoundPair, SpawnError> {
     loop {
         tries -= 1;
         let udp = bind_udp(address)?;
-        match bind_stream("tcp", udp.0) {
+        match bind_stream("tcp", udp.local()) {
             Ok(tcp) => return Ok((udp, tcp)),
             Err(error) if tries == 0 => return Err(error),
             Err(_) => {}
@@ -237,10 +270,8 @@ fn bind_both(address: SocketAddr) -> Result<BoundPair, SpawnError> {
     }
 }
 
-fn bind_udp(address: SocketAddr) -> Result<(SocketAddr, UdpSocket), SpawnError> {
-    udp::bind_listener(address)
-        .and_then(|socket| Ok((socket.local_addr()?, socket)))
-        .map_err(|source| SpawnError::Bind { protocol: "udp", address, source })
+fn bind_udp(address: SocketAddr) -> Result<Listener, SpawnError> {
+    Listener::bind(address).map_err(|source| SpawnError::Bind { protocol: "udp", address, source })
 }
 
 fn bind_stream(protocol: &'static str, address: SocketAddr) -> Result<(SocketAddr, TcpListener), SpawnError> {

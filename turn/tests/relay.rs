@@ -11,7 +11,7 @@ use dialtone_turn::stun::attributes::{
     XOR_RELAYED_ADDRESS,
 };
 use dialtone_turn::stun::{Class, IntegrityKind, Key, Message, MessageBuilder, Method, TransactionId, frame_length};
-use dialtone_turn::{Config, Relay, SpawnError, TlsFiles};
+use dialtone_turn::{Config, Lifetimes, Limits, Relay, SpawnError, TlsFiles};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -92,6 +92,104 @@ async fn stream_that_speaks_something_else_is_closed() {
     relay.shutdown().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn wildcard_listener_answers_from_the_address_the_client_used() {
+    let wildcard = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let relay = Relay::spawn(Config { listen: vec![wildcard], ..config() }).await.expect("relay starts");
+    // All of 127.0.0.0/8 is this machine. A connected socket hears nobody but the address it is connected to.
+    let used = SocketAddr::from(([127, 0, 0, 2], relay.udp_addrs()[0].port()));
+    let socket = UdpSocket::bind(LOCALHOST).await.expect("client binds");
+    socket.connect(used).await.expect("connects");
+    let local = socket.local_addr().expect("client is bound");
+    let mut client = Client::new(Link::Udp(socket), local);
+    assert_eq!(client.allocate().await.ip(), used.ip());
+
+    let peer = UdpSocket::bind(LOCALHOST).await.expect("peer binds");
+    let peer_at = peer.local_addr().expect("peer is bound");
+    client.permit(peer_at).await;
+    client.indicate(peer_at, b"out").await;
+    let (bytes, relayed) = receive(&peer).await;
+    assert_eq!(bytes, b"out");
+    peer.send_to(b"back", relayed).await.expect("peer sends");
+    assert_eq!(client.data().await, (peer_at, b"back".to_vec()));
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn stream_that_talks_on_without_an_allocation_is_closed() {
+    let lifetimes = Lifetimes { idle_stream: Duration::from_millis(300), ..Lifetimes::default() };
+    let relay = Relay::spawn(Config { lifetimes, ..config() }).await.expect("relay starts");
+    let (mut reader, mut writer) = TcpStream::connect(relay.tcp_addrs()[0]).await.expect("connects").into_split();
+    // One Binding request after the other, each long before the limit.
+    let binding = MessageBuilder::new(Class::Request, Method::Binding, TransactionId([1; 12])).finish();
+    let talk = async {
+        let mut answer = [0; 1024];
+        loop {
+            let written = writer.write_all(&binding).await;
+            let read = reader.read(&mut answer).await;
+            if written.is_err() || matches!(read, Ok(0) | Err(_)) {
+                return;
+            }
+        }
+    };
+    timeout(LIMIT, talk).await.expect("the connection is closed");
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn connection_with_an_allocation_outlives_the_limit() {
+    let lifetimes = Lifetimes { idle_stream: Duration::from_secs(2), ..Lifetimes::default() };
+    let relay = Relay::spawn(Config { lifetimes, ..config() }).await.expect("relay starts");
+    let mut client = Client::tcp(&relay).await;
+    client.allocate().await;
+    let mut stranger = TcpStream::connect(relay.tcp_addrs()[0]).await.expect("connects");
+    // The stranger came later: when its time is over, the client's was over before.
+    let read = timeout(LIMIT, stranger.read(&mut [0; 16])).await.expect("the stranger is sent away");
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    client.permit(LOCALHOST).await;
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn long_frame_without_an_allocation_ends_the_connection() {
+    let relay = Relay::spawn(config()).await.expect("relay starts");
+    let mut stream = TcpStream::connect(relay.tcp_addrs()[0]).await.expect("connects");
+    stream.write_all(&[0x40, 0, 0x10, 0]).await.expect("writes");
+    let read = timeout(LIMIT, stream.read(&mut [0; 16])).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_source_has_only_so_many_connections() {
+    let limits = Limits { max_streams_per_ip: 1, ..Limits::default() };
+    let relay = Relay::spawn(Config { limits, ..config() }).await.expect("relay starts");
+    let mut first = Client::tcp(&relay).await;
+    first.allocate().await;
+    let mut second = TcpStream::connect(relay.tcp_addrs()[0]).await.expect("connects");
+    let read = timeout(LIMIT, second.read(&mut [0; 16])).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+    first.permit(LOCALHOST).await;
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn second_public_address_of_one_family_is_a_usage_error() {
+    let public_ip = ["203.0.113.7", "2001:db8::7", "203.0.113.8"].map(|ip| ip.parse().expect("an address")).to_vec();
+    let error = Relay::spawn(Config { public_ip, ..config() }).await.expect_err("one too many");
+    assert!(error.is_usage());
+    assert!(error.to_string().contains("203.0.113.8"), "{error}");
+}
+
+#[tokio::test]
+async fn address_of_another_machine_is_not_blamed_on_a_program() {
+    let elsewhere = SocketAddr::from(([203, 0, 113, 7], 0));
+    let error = Relay::spawn(Config { listen: vec![elsewhere], ..config() }).await.expect_err("not ours");
+    let text = error.to_string();
+    assert!(text.contains("--public-ip") && !text.contains("another program"), "{text}");
+}
+
 #[tokio::test]
 async fn taken_port_is_named_and_free_again_after_shutdown() {
     let relay = Relay::spawn(config()).await.expect("relay starts");
@@ -100,6 +198,7 @@ async fn taken_port_is_named_and_free_again_after_shutdown() {
     let error = Relay::spawn(again()).await.expect_err("the port is taken");
     assert!(!error.is_usage());
     assert!(error.to_string().contains(&address.to_string()), "{error}");
+    assert!(error.to_string().contains("another program"), "{error}");
     relay.shutdown().await;
     let relay = Relay::spawn(again()).await.expect("the port is free");
     relay.shutdown().await;

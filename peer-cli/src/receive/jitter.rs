@@ -175,7 +175,9 @@ impl JitterBuffer {
 
     fn gap_deadline(&self, missing: i64) -> Option<Instant> {
         let noticed = self.packets.range(missing + 1..).map(|(_, packet)| packet.arrived).min()?;
-        Some(noticed + self.config.max_wait)
+        let before_all = !self.settled && self.packets.first_key_value().is_some_and(|(&first, _)| missing < first);
+        let wait = if before_all { self.config.first_wait } else { self.config.max_wait };
+        Some(noticed + wait)
     }
 
     fn take_frame(&mut self, last: i64) -> Released {

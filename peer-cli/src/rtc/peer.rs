@@ -367,7 +367,7 @@ async fn build(config: &RtcConfig, shared: &Arc<Shared>, mdns: bool) -> Result<A
         engine::media(&config.video).map_err(|error| setup("registering the codecs", &error))?;
     let mut builder = PeerConnectionBuilder::new();
     let relayed = config.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
-    if let Some(runtime) = Prompt::new().filter(|_| relayed) {
+    if let Some(runtime) = Prompt::around_default().filter(|_| relayed) {
         builder = builder.with_runtime(runtime);
     }
     let pc = builder

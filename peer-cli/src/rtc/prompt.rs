@@ -37,7 +37,7 @@ pub(super) struct Prompt {
 
 impl Prompt {
     /// Around the runtime that the stack would take by itself, where there is one.
-    pub(super) fn new() -> Option<Arc<dyn Runtime>> {
+    pub(super) fn around_default() -> Option<Arc<dyn Runtime>> {
         Some(Arc::new(Self { inner: default_runtime()?, looks: Arc::default() }))
     }
 }

@@ -182,8 +182,8 @@ impl World {
             Event::Act(Act::HangUp(peer)) => self.hang_up(peer),
             Event::Act(Act::Crash(peer)) => self.crash(peer),
             Event::Open(peer) => self.open(peer),
-            Event::ToServer { line, bytes } => self.to_server(line, bytes),
-            Event::ToClient { line, said } => self.to_client(line, said),
+            Event::ToServer { line, bytes } => self.reach_server(line, bytes),
+            Event::ToClient { line, said } => self.reach_client(line, said),
             Event::Lost(line) => self.lost(line),
             Event::Engine { peer, event, link } => {
                 let p = &mut self.peers[peer];
@@ -314,7 +314,7 @@ impl World {
         true
     }
 
-    fn to_server(&mut self, line: usize, bytes: Bytes) {
+    fn reach_server(&mut self, line: usize, bytes: Bytes) {
         if !self.lines[line].server_open {
             return;
         }
@@ -323,7 +323,7 @@ impl World {
         self.settle(deeds);
     }
 
-    fn to_client(&mut self, line: usize, said: Said) {
+    fn reach_client(&mut self, line: usize, said: Said) {
         if !self.lines[line].client_open {
             return;
         }

@@ -3,37 +3,43 @@
 //! One lock guards the brain and the sockets it named; it is held for one look-up per packet and never across an
 //! await. Everything here can be exchanged for a faster way to move packets without the brain noticing.
 
+mod deliver;
+#[cfg_attr(not(target_os = "linux"), path = "no_pktinfo.rs")]
+mod pktinfo;
+mod ports;
+mod queue;
+mod sources;
 pub(crate) mod stream;
 pub(crate) mod tls;
 pub(crate) mod udp;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::IoSlice;
-use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use tokio::net::UdpSocket;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::debug;
 
+use self::ports::Ports;
+use self::queue::FrameQueue;
+use self::sources::Sources;
+use self::udp::Listener;
 use crate::config::{Config, Lifetimes};
-use crate::relay::{ClientAddr, Core, Decision, Now, OpenFailure, Output, PortHint, RelayId, Transport};
-
-/// Zero bytes to fill a frame up to four.
-static PADDING: [u8; 3] = [0; 3];
+use crate::metrics::Counters;
+use crate::relay::{ClientAddr, Core, Decision, Now, RelayId, Transport};
 
 /// What every task of one relay shares.
 #[derive(Debug)]
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
-    listeners: BTreeMap<SocketAddr, Arc<UdpSocket>>,
-    relay_ports: Option<RangeInclusive<u16>>,
+    listeners: BTreeMap<SocketAddr, Arc<Listener>>,
+    counters: Arc<Counters>,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) max_streams: usize,
     pub(crate) stream_queue: usize,
+    pub(crate) sources: Sources,
     /// Rung when the next deadline has changed.
     rearm: Notify,
 }
@@ -42,16 +48,30 @@ pub(crate) struct Shared {
 struct Inner {
     core: Core,
     relays: HashMap<RelayId, RelaySocket>,
-    streams: HashMap<ClientAddr, mpsc::Sender<Vec<u8>>>,
+    ports: Ports,
+    streams: HashMap<ClientAddr, OpenStream>,
+    last_stream: u64,
     /// Owns the task of every relay socket and of every connection.
     tasks: JoinSet<()>,
     deadline: Option<Instant>,
+}
+
+/// Names one connection. Never used twice, unlike a client's address and port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamId(u64);
+
+/// The connection that a client has now.
+#[derive(Debug)]
+struct OpenStream {
+    id: StreamId,
+    queue: FrameQueue,
 }
 
 /// An open relay socket; its task ends with it.
 #[derive(Debug)]
 struct RelaySocket {
     socket: Arc<UdpSocket>,
+    local: SocketAddr,
     task: AbortHandle,
 }
 
@@ -70,31 +90,40 @@ impl Drop for RelaySocket {
 }
 
 impl Shared {
-    pub(crate) fn new(core: Core, config: &Config, listeners: BTreeMap<SocketAddr, Arc<UdpSocket>>) -> Arc<Self> {
+    pub(crate) fn new(
+        core: Core,
+        config: &Config,
+        listeners: BTreeMap<SocketAddr, Arc<Listener>>,
+        counters: Arc<Counters>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 core,
                 relays: HashMap::new(),
+                ports: Ports::new(config),
                 streams: HashMap::new(),
+                last_stream: 0,
                 tasks: JoinSet::new(),
                 deadline: None,
             }),
             listeners,
-            relay_ports: config.relay_ports.clone(),
+            counters,
             lifetimes: config.lifetimes.clone(),
             max_streams: config.limits.max_streams,
-            stream_queue: config.limits.stream_queue.max(1),
+            stream_queue: config.limits.stream_queue,
+            sources: Sources::new(config.limits.max_streams_per_ip),
             rearm: Notify::new(),
         })
     }
 
     /// Receives on one UDP listener until it is stopped.
-    pub(crate) async fn serve_udp(self: Arc<Self>, socket: Arc<UdpSocket>, local: SocketAddr) {
-        udp::receive(&socket, |remote, bytes| {
-            let from = ClientAddr { transport: Transport::Udp, remote, local };
-            self.from_client(from, bytes);
-        })
-        .await;
+    pub(crate) async fn serve_udp(self: Arc<Self>, listener: Arc<Listener>) {
+        listener
+            .receive(|remote, local, bytes| {
+                let from = ClientAddr { transport: Transport::Udp, remote, local };
+                self.from_client(from, bytes);
+            })
+            .await;
     }
 
     /// Calls the brain whenever its next deadline has come, until it is stopped.
@@ -136,120 +165,46 @@ impl Shared {
         self.lock().spawn(connection);
     }
 
-    pub(crate) fn stream_opened(&self, client: ClientAddr, queue: mpsc::Sender<Vec<u8>>) {
-        self.lock().streams.insert(client, queue);
-    }
-
-    pub(crate) fn stream_closed(self: &Arc<Self>, client: ClientAddr) {
+    /// Where the client's frames shall go from now on. An older connection from the same address and port is dead,
+    /// whether its own task has noticed or not: it ends here, with its allocation.
+    pub(crate) fn stream_opened(self: &Arc<Self>, client: ClientAddr, queue: FrameQueue) -> StreamId {
         let now = clock();
         let mut inner = self.lock();
-        inner.streams.remove(&client);
-        inner.core.client_gone(now.mono, client);
-        self.carry_out(&mut inner, now);
+        inner.last_stream += 1;
+        let id = StreamId(inner.last_stream);
+        if inner.streams.insert(client, OpenStream { id, queue }).is_some() {
+            inner.core.client_gone(now.mono, client);
+            self.carry_out(&mut inner, now);
+        }
+        id
+    }
+
+    /// Ends the client's allocation, unless the client has come back with a newer connection.
+    pub(crate) fn stream_closed(self: &Arc<Self>, client: ClientAddr, id: StreamId) {
+        let now = clock();
+        let mut inner = self.lock();
+        if inner.streams.get(&client).is_some_and(|open| open.id == id) {
+            inner.streams.remove(&client);
+            inner.core.client_gone(now.mono, client);
+            self.carry_out(&mut inner, now);
+        }
     }
 
     pub(crate) fn has_allocation(&self, client: ClientAddr) -> bool {
         self.lock().core.has_allocation(client)
     }
 
-    /// Closes every relay socket and forgets every connection; returns their tasks, for the caller to end.
+    /// Ends every allocation, closes every relay socket and forgets every connection; returns their tasks, for the
+    /// caller to end.
     pub(crate) fn close(&self) -> JoinSet<()> {
+        let now = clock();
         let mut inner = self.lock();
+        inner.core.end_all(now.mono);
+        // All that is left to do is what follows.
+        while inner.core.poll_output().is_some() {}
         inner.relays.clear();
         inner.streams.clear();
         std::mem::take(&mut inner.tasks)
-    }
-
-    fn deliver_from_peer(&self, relay: RelayId, from: SocketAddr, payload: &[u8]) {
-        let now = clock();
-        let mut inner = self.lock();
-        let decision = inner.core.handle_peer(now.mono, relay, from, payload);
-        self.pass_on(inner, decision);
-    }
-
-    /// Sends a packet where the brain said; gives the lock back before the system call.
-    fn pass_on(&self, inner: MutexGuard<'_, Inner>, decision: Decision<'_>) {
-        match decision {
-            Decision::Done => {}
-            Decision::ToPeer { relay, to, payload } => {
-                let socket = inner.relays.get(&relay).map(|open| Arc::clone(&open.socket));
-                drop(inner);
-                if let Some(socket) = socket {
-                    udp::send(&socket, to, &[IoSlice::new(payload)]);
-                }
-            }
-            Decision::ToClient { to, head, payload, padding } => {
-                let padding = &PADDING[..padding.min(PADDING.len())];
-                let parts = [head.as_bytes(), payload, padding];
-                match to.transport {
-                    Transport::Udp => {
-                        drop(inner);
-                        if let Some(socket) = self.listeners.get(&to.local) {
-                            udp::send(socket, to.remote, &parts.map(IoSlice::new));
-                        }
-                    }
-                    Transport::Tcp | Transport::Tls => queue(&inner, to, parts.concat()),
-                }
-            }
-        }
-    }
-
-    /// Drains the brain's outputs, and arms the timer again when they moved the next deadline.
-    fn carry_out(self: &Arc<Self>, inner: &mut Inner, now: Now) {
-        while let Some(output) = inner.core.poll_output() {
-            match output {
-                Output::Send { to, bytes } => match to.transport {
-                    Transport::Udp => {
-                        if let Some(socket) = self.listeners.get(&to.local) {
-                            udp::send(socket, to.remote, &[IoSlice::new(&bytes)]);
-                        }
-                    }
-                    Transport::Tcp | Transport::Tls => queue(inner, to, bytes),
-                },
-                Output::OpenRelaySocket { relay, bind, client, port } => {
-                    match self.open(inner, relay, bind, client, port) {
-                        Ok(local) => inner.core.allocation_opened(now.mono, relay, local),
-                        Err(failure) => inner.core.allocation_failed(now.mono, relay, failure),
-                    }
-                }
-                Output::CloseRelaySocket { relay } => {
-                    inner.relays.remove(&relay);
-                }
-            }
-        }
-        let deadline = inner.core.poll_timeout();
-        if deadline != inner.deadline {
-            inner.deadline = deadline;
-            self.rearm.notify_one();
-        }
-    }
-
-    fn open(
-        self: &Arc<Self>,
-        inner: &mut Inner,
-        relay: RelayId,
-        bind: IpAddr,
-        client: SocketAddr,
-        port: PortHint,
-    ) -> Result<SocketAddr, OpenFailure> {
-        let opened = udp::open_relay(bind, client, port, self.relay_ports.as_ref())?;
-        if let (PortHint::EvenAndNext { next }, Some(socket)) = (port, opened.next) {
-            self.start(inner, next, socket);
-        }
-        self.start(inner, relay, opened.socket);
-        Ok(opened.local)
-    }
-
-    fn start(self: &Arc<Self>, inner: &mut Inner, relay: RelayId, socket: UdpSocket) {
-        let socket = Arc::new(socket);
-        let (shared, receiver) = (Arc::clone(self), Arc::clone(&socket));
-        let task = inner.spawn(async move {
-            udp::receive(&receiver, |from, payload| {
-                shared.deliver_from_peer(relay, from, payload);
-            })
-            .await;
-        });
-        inner.relays.insert(relay, RelaySocket { socket, task });
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -258,16 +213,37 @@ impl Shared {
     }
 }
 
-/// A slow reader loses its own frames, as it would on UDP, and nobody waits for it.
-fn queue(inner: &Inner, to: ClientAddr, frame: Vec<u8>) {
-    if let Some(queue) = inner.streams.get(&to)
-        && queue.try_send(frame).is_err()
-    {
-        debug!("dropped a frame: the client's connection is slow or closing");
-    }
-}
-
 #[expect(clippy::disallowed_methods, reason = "the hands' one look at the wall clock, to tell it to the brain")]
 pub(crate) fn clock() -> Now {
     Now { mono: tokio::time::Instant::now().into_std(), unix: SystemTime::now() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn end_of_an_old_connection_leaves_the_new_one_alone() {
+        let counters = Arc::new(Counters::default());
+        let config = Config::default();
+        let core = Core::new(config.clone(), Vec::new(), [1; 32], clock().mono, Arc::clone(&counters));
+        let shared = Shared::new(core, &config, BTreeMap::new(), counters);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 4000));
+        let client = ClientAddr { transport: Transport::Tcp, remote: address, local: address };
+
+        let (queue, mut old) = FrameQueue::new(8);
+        let first = shared.stream_opened(client, queue);
+        let (queue, mut new) = FrameQueue::new(8);
+        let second = shared.stream_opened(client, queue);
+        assert!(old.recv().await.is_none(), "nothing goes to the old connection any more");
+
+        shared.stream_closed(client, first);
+        let binding = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        shared.from_client(client, &binding);
+        assert!(new.try_recv().is_ok(), "the new connection still gets its answers");
+        shared.stream_closed(client, second);
+        assert!(shared.lock().streams.is_empty());
+    }
 }

@@ -9,11 +9,13 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use super::Shared;
+use super::queue::{Frame, FrameQueue};
+use super::{Shared, StreamId, clock};
+use crate::gate::WarnGate;
 use crate::relay::{ClientAddr, Transport};
 use crate::stun::frame_length;
 
@@ -21,6 +23,8 @@ use crate::stun::frame_length;
 const CHUNK: usize = 4096;
 /// Pause after a failed accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest frame of a client without an allocation, in bytes. It has only requests to send, and these are short.
+const EARLY_FRAME: usize = 2048;
 
 /// A listener's socket.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -40,11 +44,14 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts connections until it is stopped.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
     let room = Arc::new(Semaphore::new(shared.max_streams.min(Semaphore::MAX_PERMITS)));
+    let mut warnings = WarnGate::default();
     loop {
         let (stream, remote) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                warn!(%error, "cannot accept a connection");
+                if warnings.opens(clock().mono) {
+                    warn!(%error, "cannot accept a connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -53,15 +60,22 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, tls: Optio
             debug!(max = shared.max_streams, "connection refused: there are too many");
             continue;
         };
+        let Some(place_of_source) = shared.sources.enter(remote.ip()) else {
+            debug!("connection refused: its source has enough");
+            continue;
+        };
         let connection = connection(Arc::clone(&shared), stream, remote, tls.clone());
         shared.spawn(async move {
             connection.await;
             drop(place);
+            drop(place_of_source);
         });
     }
 }
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>) {
+    // However a stranger spends it, this is all the time it has to get an allocation.
+    let deadline = Instant::now() + shared.lifetimes.idle_stream;
     let Ok(local) = stream.local_addr() else {
         return;
     };
@@ -70,24 +84,24 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, remote: SocketAddr, 
     }
     let client = |transport| ClientAddr { transport, remote, local };
     let Some(tls) = tls else {
-        return talk(&shared, client(Transport::Tcp), stream).await;
+        return talk(&shared, client(Transport::Tcp), stream, deadline).await;
     };
     match timeout(shared.lifetimes.handshake, tls.accept(stream)).await {
-        Ok(Ok(stream)) => talk(&shared, client(Transport::Tls), stream).await,
+        Ok(Ok(stream)) => talk(&shared, client(Transport::Tls), stream, deadline).await,
         Ok(Err(error)) => debug!(%error, "TLS handshake failed"),
         Err(_) => debug!("TLS handshake took too long"),
     }
 }
 
-async fn talk<S>(shared: &Arc<Shared>, client: ClientAddr, stream: S)
+async fn talk<S>(shared: &Arc<Shared>, client: ClientAddr, stream: S, deadline: Instant)
 where
     S: AsyncRead + AsyncWrite,
 {
-    let (queue, frames) = mpsc::channel(shared.stream_queue);
+    let (queue, frames) = FrameQueue::new(shared.stream_queue);
     let _open = OpenStream::new(shared, client, queue);
     let (reader, writer) = tokio::io::split(stream);
     let why = tokio::select! {
-        why = read(shared, client, reader) => why,
+        why = read(shared, client, reader, deadline) => why,
         why = write(shared, frames, writer) => why,
     };
     debug!(why, "connection closed");
@@ -97,41 +111,56 @@ where
 struct OpenStream<'a> {
     shared: &'a Arc<Shared>,
     client: ClientAddr,
+    id: StreamId,
 }
 
 impl<'a> OpenStream<'a> {
-    fn new(shared: &'a Arc<Shared>, client: ClientAddr, queue: mpsc::Sender<Vec<u8>>) -> Self {
-        shared.stream_opened(client, queue);
-        Self { shared, client }
+    fn new(shared: &'a Arc<Shared>, client: ClientAddr, queue: FrameQueue) -> Self {
+        let id = shared.stream_opened(client, queue);
+        Self { shared, client, id }
     }
 }
 
 impl Drop for OpenStream<'_> {
     fn drop(&mut self) {
-        self.shared.stream_closed(self.client);
+        self.shared.stream_closed(self.client, self.id);
     }
 }
 
 /// Returns why there is nothing more to read. The buffer holds less than one frame between two reads.
-async fn read(shared: &Arc<Shared>, client: ClientAddr, mut reader: impl AsyncRead + Unpin) -> &'static str {
+async fn read(
+    shared: &Arc<Shared>,
+    client: ClientAddr,
+    mut reader: impl AsyncRead + Unpin,
+    mut deadline: Instant,
+) -> &'static str {
     let mut buffer = Vec::<u8>::new();
     loop {
+        if Instant::now() >= deadline {
+            if !shared.has_allocation(client) {
+                return "too long without an allocation";
+            }
+            deadline = Instant::now() + shared.lifetimes.idle_stream;
+        }
         buffer.reserve(CHUNK);
-        match timeout(shared.lifetimes.idle_stream, reader.read_buf(&mut buffer)).await {
+        match timeout_at(deadline, reader.read_buf(&mut buffer)).await {
             Ok(Ok(0)) => return "closed by the client",
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return "broken",
-            Err(_) if shared.has_allocation(client) => continue,
-            Err(_) => return "idle",
+            Err(_) => continue,
         }
         let mut start = 0;
         loop {
             let rest = &buffer[start..];
-            let frame = match frame_length(rest) {
-                Ok(length) => length.and_then(|length| rest.get(..length)),
+            let length = match frame_length(rest) {
+                Ok(Some(length)) => length,
+                Ok(None) => break,
                 Err(_) => return "no STUN and no channel data",
             };
-            let Some(frame) = frame else {
+            if length > EARLY_FRAME && !shared.has_allocation(client) {
+                return "a long frame without an allocation";
+            }
+            let Some(frame) = rest.get(..length) else {
                 break;
             };
             shared.from_client(client, frame);
@@ -144,12 +173,12 @@ async fn read(shared: &Arc<Shared>, client: ClientAddr, mut reader: impl AsyncRe
 /// Returns why nothing more can be written.
 async fn write(
     shared: &Shared,
-    mut frames: mpsc::Receiver<Vec<u8>>,
+    mut frames: mpsc::Receiver<Frame>,
     mut writer: impl AsyncWrite + Unpin,
 ) -> &'static str {
     while let Some(frame) = frames.recv().await {
         let written = async {
-            writer.write_all(&frame).await?;
+            writer.write_all(&frame.bytes).await?;
             writer.flush().await
         };
         match timeout(shared.lifetimes.stream_write, written).await {

@@ -57,8 +57,11 @@ impl Allocations {
     pub(super) fn remove(&mut self, relay: RelayId) -> Option<Allocation> {
         let allocation = self.by_id.remove(&relay)?;
         self.by_client.remove(&allocation.client);
-        self.by_address.remove(&allocation.local);
-        self.by_address.remove(&allocation.relayed);
+        for address in [allocation.local, allocation.relayed] {
+            if self.by_address.get(&address) == Some(&relay) {
+                self.by_address.remove(&address);
+            }
+        }
         self.deadlines.remove(&(allocation.expires, relay));
         Some(allocation)
     }
@@ -91,6 +94,11 @@ impl Allocations {
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The allocation that would end first.
+    pub(super) fn first(&self) -> Option<RelayId> {
+        self.deadlines.first().map(|(_, relay)| *relay)
     }
 
     /// One allocation whose time is over.

@@ -1,6 +1,6 @@
 //! How a request is answered: whom, signed how, and which code says no.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::{debug, warn};
 
@@ -155,7 +155,7 @@ impl Core {
             Refusal::Unauthorized | Refusal::StaleNonce => {
                 answer = answer
                     .attribute(REALM, self.config.realm.as_bytes())
-                    .attribute(NONCE, self.nonces.mint(now).as_bytes());
+                    .attribute(NONCE, self.nonces.mint(now, asker.client.remote.ip()).as_bytes());
             }
             Refusal::UnknownAttributes(kinds) => {
                 let value: Vec<u8> = kinds.iter().flat_map(|kind| kind.to_be_bytes()).collect();
@@ -172,21 +172,5 @@ impl Core {
             | Refusal::InsufficientCapacity => {}
         }
         self.reply(asker, answer);
-    }
-}
-
-/// Lets one warning through per second, so that a client cannot fill the log.
-#[derive(Debug, Default)]
-pub(super) struct WarnGate {
-    closed_until: Option<Instant>,
-}
-
-impl WarnGate {
-    fn opens(&mut self, now: Instant) -> bool {
-        if self.closed_until.is_some_and(|until| now < until) {
-            return false;
-        }
-        self.closed_until = Some(now + Duration::from_secs(1));
-        true
     }
 }

@@ -28,16 +28,16 @@ pub use data::{Decision, Head};
 pub use types::{ClientAddr, Family, Now, OpenFailure, Output, PortHint, RelayId, Transport};
 
 use crate::config::Config;
+use crate::gate::WarnGate;
 use crate::metrics::Counters;
 use crate::policy::Policy;
 use crate::stun::{Class, Message};
 use allocations::Allocations;
-use answers::WarnGate;
 use dice::Dice;
 use nonces::Nonces;
 use quotas::Quotas;
 use requests::Openings;
-use reservations::Reservations;
+use reservations::{Reservation, Reservations};
 
 /// Every allocation of one relay, and the rules they live by.
 #[derive(Debug)]
@@ -160,10 +160,25 @@ impl Core {
         while let Some(relay) = self.allocations.expired(now) {
             self.end_allocation(now, relay, "expired");
         }
-        for reservation in self.reservations.take_expired(now) {
-            self.quotas.release(&reservation.user);
-            self.outputs.push_back(Output::CloseRelaySocket { relay: reservation.relay });
+        while let Some(reservation) = self.reservations.take_expired(now) {
+            self.end_reservation(&reservation);
         }
+    }
+
+    /// Ends every allocation and every reservation, because the relay stops.
+    pub fn end_all(&mut self, now: Instant) {
+        self.openings.abandon_all();
+        while let Some(relay) = self.allocations.first() {
+            self.end_allocation(now, relay, "relay is stopping");
+        }
+        while let Some(reservation) = self.reservations.take_first() {
+            self.end_reservation(&reservation);
+        }
+    }
+
+    fn end_reservation(&mut self, reservation: &Reservation) {
+        self.quotas.release(&reservation.user);
+        self.outputs.push_back(Output::CloseRelaySocket { relay: reservation.relay });
     }
 
     /// The only way an allocation ends.

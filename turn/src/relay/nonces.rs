@@ -1,11 +1,13 @@
 //! Nonces that the relay recognises without remembering any of them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ring::hmac;
 
-/// A nonce is its own birth time in seconds, followed by half an HMAC over it, in hex: 8 + 32 characters.
+/// A nonce is its own birth time in seconds, followed by half an HMAC over it and over the client's IP address, in
+/// hex: 8 + 32 characters. Whoever overhears it has no use for it elsewhere.
 pub(super) struct Nonces {
     key: hmac::Key,
     epoch: Instant,
@@ -24,13 +26,13 @@ impl Nonces {
         Self { key, epoch, lifetime }
     }
 
-    pub(super) fn mint(&self, now: Instant) -> String {
+    pub(super) fn mint(&self, now: Instant, client: IpAddr) -> String {
         let born = now.saturating_duration_since(self.epoch).as_secs();
-        self.at(u32::try_from(born).unwrap_or(u32::MAX))
+        self.at(u32::try_from(born).unwrap_or(u32::MAX), client)
     }
 
-    /// True when we made this nonce and it is not too old.
-    pub(super) fn is_fresh(&self, nonce: &[u8], now: Instant) -> bool {
+    /// True when we made this nonce for this client and it is not too old.
+    pub(super) fn is_fresh(&self, nonce: &[u8], now: Instant, client: IpAddr) -> bool {
         let Some(born) = nonce
             .get(..STAMP)
             .and_then(|stamp| std::str::from_utf8(stamp).ok())
@@ -40,11 +42,17 @@ impl Nonces {
         };
         let age = now.saturating_duration_since(self.epoch).saturating_sub(Duration::from_secs(u64::from(born)));
         // An ordinary comparison will do: a nonce shows that a request is recent, the password shows whose it is.
-        age <= self.lifetime && self.at(born).as_bytes() == nonce
+        age <= self.lifetime && self.at(born, client).as_bytes() == nonce
     }
 
-    fn at(&self, born: u32) -> String {
-        let tag = hmac::sign(&self.key, &born.to_be_bytes());
+    fn at(&self, born: u32, client: IpAddr) -> String {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&born.to_be_bytes());
+        match client {
+            IpAddr::V4(ip) => context.update(&ip.octets()),
+            IpAddr::V6(ip) => context.update(&ip.octets()),
+        }
+        let tag = context.sign();
         let mut nonce = format!("{born:08x}");
         for byte in tag.as_ref().iter().take(TAG) {
             nonce.push(hex_digit(byte >> 4));
@@ -73,15 +81,17 @@ mod tests {
         let start = base();
         let nonces = Nonces::new(&[1; 32], start, Duration::from_secs(3600));
         let born = start + Duration::from_secs(10);
-        let nonce = nonces.mint(born);
+        let client = IpAddr::from([192, 0, 2, 1]);
+        let nonce = nonces.mint(born, client);
         assert_eq!(nonce.len(), STAMP + 2 * TAG);
-        assert!(nonces.is_fresh(nonce.as_bytes(), born + Duration::from_secs(3600)));
-        assert!(!nonces.is_fresh(nonce.as_bytes(), born + Duration::from_secs(3601)));
+        assert!(nonces.is_fresh(nonce.as_bytes(), born + Duration::from_secs(3600), client));
+        assert!(!nonces.is_fresh(nonce.as_bytes(), born + Duration::from_secs(3601), client));
+        assert!(!nonces.is_fresh(nonce.as_bytes(), born, IpAddr::from([192, 0, 2, 2])), "somebody else's");
 
         let others = Nonces::new(&[2; 32], start, Duration::from_secs(3600));
-        assert!(!others.is_fresh(nonce.as_bytes(), born));
+        assert!(!others.is_fresh(nonce.as_bytes(), born, client));
         for damaged in [&b""[..], b"zz", b"0000000a", &[0xff; 40]] {
-            assert!(!nonces.is_fresh(damaged, born));
+            assert!(!nonces.is_fresh(damaged, born, client));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Ports kept for a second allocation: EVEN-PORT with its R bit, then RESERVATION-TOKEN (RFC 8656 section 7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use crate::auth::User;
 #[derive(Debug, Default)]
 pub(super) struct Reservations {
     by_token: BTreeMap<[u8; 8], Reservation>,
+    deadlines: BTreeSet<(Instant, [u8; 8])>,
 }
 
 /// A socket that waits for its allocation.
@@ -24,6 +25,7 @@ pub(super) struct Reservation {
 
 impl Reservations {
     pub(super) fn keep(&mut self, token: [u8; 8], reservation: Reservation) {
+        self.deadlines.insert((reservation.expires, token));
         self.by_token.insert(token, reservation);
     }
 
@@ -34,18 +36,23 @@ impl Reservations {
         if reservation.user != *user || reservation.expires <= now {
             return None;
         }
+        self.deadlines.remove(&(reservation.expires, token));
         self.by_token.remove(&token)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.by_token.values().map(|reservation| reservation.expires).min()
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
-    pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Reservation> {
-        type ByToken = BTreeMap<[u8; 8], Reservation>;
-        let (expired, kept): (ByToken, ByToken) =
-            std::mem::take(&mut self.by_token).into_iter().partition(|(_, reservation)| reservation.expires <= now);
-        self.by_token = kept;
-        expired.into_values().collect()
+    /// One reservation whose time is over by `now`.
+    pub(super) fn take_expired(&mut self, now: Instant) -> Option<Reservation> {
+        self.deadlines.first().filter(|(at, _)| *at <= now)?;
+        self.take_first()
+    }
+
+    /// The reservation that would end first.
+    pub(super) fn take_first(&mut self) -> Option<Reservation> {
+        let (_, token) = self.deadlines.pop_first()?;
+        self.by_token.remove(&token)
     }
 }

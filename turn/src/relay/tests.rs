@@ -24,7 +24,7 @@ fn stranger_is_challenged_and_nothing_is_kept() {
     let bytes = MessageBuilder::new(Class::Request, Method::Allocate, TransactionId([9; 12]))
         .number(REQUESTED_TRANSPORT, 17 << 24)
         .finish();
-    let nonce = relay.core.nonces.mint(relay.now.mono);
+    let nonce = relay.core.nonces.mint(relay.now.mono, client.address.remote.ip());
     let expected = MessageBuilder::new(Class::Error, Method::Allocate, TransactionId([9; 12]))
         .error(401, "Unauthorized")
         .attribute(REALM_ATTRIBUTE, REALM.as_bytes())
@@ -372,6 +372,93 @@ fn own_relayed_address_is_reached_inside_even_where_its_network_is_refused() {
     assert_eq!(alice.permit(&mut relay, &[&to_bob.to_string()]), Ok(()), "renewal");
 }
 
+#[test]
+fn own_public_address_is_reached_inside_only_unless_it_is_opened() {
+    let open = |config: &mut Config| config.public_ip = vec!["203.0.113.9".parse().unwrap()];
+    let mut relay = TestRelay::with("203.0.113.1", open);
+    let mut alice = Client::new(1, "alice", "pw");
+    let mut bob = Client::new(2, "bob", "pw");
+    alice.allocate(&mut relay).unwrap();
+    let to_bob = bob.allocate(&mut relay).unwrap();
+    for own in ["203.0.113.1:22", "203.0.113.9:22"] {
+        assert_eq!(alice.permit(&mut relay, &[own]), Err(403), "{own}");
+        assert_eq!(alice.bind(&mut relay, 0x4000, own), Err(403), "{own}");
+    }
+    assert_eq!(alice.permit(&mut relay, &[&to_bob.to_string()]), Ok(()));
+    let to_ssh = alice.indication(SocketAddr::new(to_bob.ip(), 22), b"hi");
+    assert_eq!(relay.core.route(relay.now, alice.address, &to_ssh), Decision::Done);
+
+    let mut relay = TestRelay::with("203.0.113.1", |config| {
+        config.allow_peer = vec!["203.0.113.1/32".parse().unwrap()];
+    });
+    let mut alice = Client::new(1, "alice", "pw");
+    alice.allocate(&mut relay).unwrap();
+    assert_eq!(alice.permit(&mut relay, &["203.0.113.1:22"]), Ok(()));
+}
+
+#[test]
+fn nonce_of_another_address_is_stale() {
+    let mut relay = TestRelay::new();
+    let mut alice = Client::new(1, "alice", "pw");
+    alice.fetch_nonce(&mut relay);
+    let mut elsewhere = Client::new(2, "alice", "pw");
+    elsewhere.address.local.set_ip(relay.ip);
+    elsewhere.nonce = alice.nonce.clone();
+    let request = elsewhere.request(Method::Refresh, |m| m);
+    let answer = relay.send(elsewhere.address, &request);
+    let answer = Message::parse(&answer).unwrap();
+    assert_eq!(answer.error_code(), Some(438));
+    elsewhere.nonce = answer.find(NONCE).unwrap().to_vec();
+    assert_eq!(elsewhere.refresh(&mut relay, 600), Err(437), "the new one is good");
+}
+
+#[test]
+fn one_relayed_address_is_never_given_twice() {
+    let open = |config: &mut Config| config.public_ip = vec!["203.0.113.9".parse().unwrap()];
+    let mut relay = TestRelay::with("10.0.0.1", open);
+    let mut alice = Client::new(1, "alice", "pw");
+    assert_eq!(alice.allocate(&mut relay), Ok("203.0.113.9:50001".parse().unwrap()));
+
+    // Another local address, the same port.
+    (relay.ip, relay.next_port) = ("10.0.0.2".parse().unwrap(), 50_001);
+    let mut bob = Client::new(2, "bob", "pw");
+    assert_eq!(bob.allocate(&mut relay), Err(508));
+    assert_eq!(relay.closed, vec![RelayId(2)]);
+    assert_eq!(alice.refresh(&mut relay, 600), Ok(600), "its owner keeps it");
+    relay.next_port = 50_002;
+    assert_eq!(bob.allocate(&mut relay), Ok("203.0.113.9:50002".parse().unwrap()));
+}
+
+#[test]
+fn loopback_client_of_a_public_relay_is_not_bound_to_loopback() {
+    let mut relay = TestRelay::with("127.0.0.1", |config| config.public_ip = vec!["203.0.113.9".parse().unwrap()]);
+    let mut client = Client::new(1, "alice", "pw");
+    client.fetch_nonce(&mut relay);
+    let request = client.request(Method::Allocate, |m| m.number(REQUESTED_TRANSPORT, 17 << 24));
+    let wanted = relay.outputs(client.address, &request);
+    let [Output::OpenRelaySocket { bind, towards, .. }] = wanted.as_slice() else {
+        panic!("one socket, not {wanted:?}");
+    };
+    assert_eq!(*bind, Family::V4.wildcard());
+    assert_eq!(towards.ip(), "203.0.113.9".parse::<IpAddr>().unwrap());
+}
+
+#[test]
+fn stop_ends_every_allocation_and_reservation() {
+    let mut relay = TestRelay::new();
+    let mut client = Client::new(1, "alice", "pw");
+    client.fetch_nonce(&mut relay);
+    relay.next_port = 50_002;
+    let request =
+        client.request(Method::Allocate, |m| m.number(REQUESTED_TRANSPORT, 17 << 24).attribute(EVEN_PORT, &[0x80]));
+    assert_eq!(code(&relay.send(client.address, &request)), None);
+    relay.core.end_all(relay.now.mono);
+    let closed = [1, 2].map(|id| Output::CloseRelaySocket { relay: RelayId(id) });
+    assert_eq!(relay.drain(), closed);
+    assert_eq!(relay.counters.totals().live_allocations, 0);
+    assert_eq!(relay.core.poll_timeout(), None);
+}
+
 type MessagePart = fn(MessageBuilder) -> MessageBuilder;
 
 /// A brain with hands that open imaginary sockets.
@@ -391,8 +478,13 @@ impl TestRelay {
     }
 
     fn at(ip: &str) -> Self {
+        Self::with(ip, |_| {})
+    }
+
+    fn with(ip: &str, edit: impl FnOnce(&mut Config)) -> Self {
         let ip: IpAddr = ip.parse().unwrap();
         let mut config = Config::default();
+        edit(&mut config);
         for name in ["alice", "bob"] {
             config.credentials.users.insert(name.to_owned(), "pw".to_owned());
         }

@@ -1,6 +1,6 @@
 //! The words the brain and its hands exchange.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Instant, SystemTime};
 
 use crate::stun::attributes::{FAMILY_V4, FAMILY_V6};
@@ -70,6 +70,15 @@ impl Family {
         }
     }
 
+    /// The address that stands for all of this family's.
+    #[must_use]
+    pub fn wildcard(self) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Self::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        }
+    }
+
     /// Reads a REQUESTED-ADDRESS-FAMILY value; `None` for any other family.
     #[must_use]
     pub fn from_value(value: &[u8]) -> Option<Self> {
@@ -110,10 +119,10 @@ pub enum Output {
     OpenRelaySocket {
         /// The id it is known by from now on.
         relay: RelayId,
-        /// The address to bind; a wildcard stands for the one the system would use towards `client`.
+        /// The address to bind; a wildcard stands for the one the system would use towards `towards`.
         bind: IpAddr,
-        /// The client it is for.
-        client: SocketAddr,
+        /// The client it is for, or another address that the socket has to be good for.
+        towards: SocketAddr,
         /// Which port.
         port: PortHint,
     },

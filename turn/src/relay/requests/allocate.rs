@@ -61,6 +61,13 @@ impl Openings {
         }
     }
 
+    pub(in crate::relay) fn abandon_all(&mut self) {
+        self.by_client.clear();
+        for opening in self.by_relay.values_mut() {
+            opening.abandoned = true;
+        }
+    }
+
     fn next_id(&mut self) -> RelayId {
         self.last += 1;
         RelayId(self.last)
@@ -96,7 +103,7 @@ impl Core {
             self.finish_allocate(now, reserved.relay, reserved.local, opening(None));
             return Ok(None);
         }
-        let bind = self.bind_address(asker.client, wish.family).ok_or(Refusal::FamilyNotSupported)?;
+        let (bind, towards) = self.bind_address(asker.client, wish.family).ok_or(Refusal::FamilyNotSupported)?;
         let sockets = if wish.port == Port::EvenAndNext { 2 } else { 1 };
         if !self.quotas.take(&user, sockets) {
             return Err(Refusal::QuotaReached);
@@ -111,7 +118,7 @@ impl Core {
             }
         };
         self.openings.wait_for(relay, opening(next));
-        self.outputs.push_back(Output::OpenRelaySocket { relay, bind, client: asker.client.remote, port });
+        self.outputs.push_back(Output::OpenRelaySocket { relay, bind, towards, port });
         Ok(None)
     }
 
@@ -122,15 +129,16 @@ impl Core {
         local: SocketAddr,
         opening: Opening,
     ) {
-        if opening.abandoned {
-            self.outputs.push_back(Output::CloseRelaySocket { relay });
-            if let Some(relay) = opening.next {
+        let relayed = SocketAddr::new(self.advertised(local.ip()), local.port());
+        // Behind one public address, sockets on two local addresses may have got the same port.
+        let is_taken = [local, relayed].into_iter().any(|address| self.allocations.at(address).is_some());
+        if opening.abandoned || is_taken {
+            for relay in std::iter::once(relay).chain(opening.next) {
                 self.outputs.push_back(Output::CloseRelaySocket { relay });
             }
-            self.release(&opening);
+            self.fail_allocate(now, &opening, OpenFailure::NoPort);
             return;
         }
-        let relayed = SocketAddr::new(self.advertised(local.ip()), local.port());
         let mut answer = opening
             .asker
             .success()
@@ -217,10 +225,24 @@ impl Core {
         Ok(None)
     }
 
-    /// The address of the listener the client came to, or of the first one of the wanted family.
-    fn bind_address(&self, client: ClientAddr, family: Option<Family>) -> Option<IpAddr> {
+    /// The address of the listener the client came to, or of the first one of the wanted family; and what it has to
+    /// be good for, should it be a wildcard.
+    ///
+    /// What peers send to a public address never arrives at loopback: there, another address has to do.
+    fn bind_address(&self, client: ClientAddr, family: Option<Family>) -> Option<(IpAddr, SocketAddr)> {
         let find = |family: Family| {
-            std::iter::once(&client.local).chain(&self.listen).map(SocketAddr::ip).find(|ip| Family::of(*ip) == family)
+            let listen = || {
+                let all = std::iter::once(&client.local).chain(&self.listen).map(SocketAddr::ip);
+                all.filter(move |ip| Family::of(*ip) == family)
+            };
+            let first = listen().next()?;
+            match self.public_ip(family) {
+                Some(public) if first.is_loopback() && !public.is_loopback() => {
+                    let bind = listen().find(|ip| !ip.is_loopback()).unwrap_or_else(|| family.wildcard());
+                    Some((bind, SocketAddr::new(public, client.remote.port())))
+                }
+                Some(_) | None => Some((first, client.remote)),
+            }
         };
         match family {
             Some(family) => find(family),
@@ -230,7 +252,11 @@ impl Core {
     }
 
     fn advertised(&self, local: IpAddr) -> IpAddr {
-        self.config.public_ip.iter().copied().find(|ip| Family::of(*ip) == Family::of(local)).unwrap_or(local)
+        self.public_ip(Family::of(local)).unwrap_or(local)
+    }
+
+    fn public_ip(&self, family: Family) -> Option<IpAddr> {
+        self.config.public_ip.iter().copied().find(|ip| Family::of(*ip) == family)
     }
 
     fn release(&mut self, opening: &Opening) {

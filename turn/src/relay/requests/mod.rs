@@ -44,7 +44,7 @@ impl Core {
     }
 
     fn authenticated(&mut self, now: Now, asker: &mut Asker, message: &Message<'_>) -> Outcome {
-        let (user, seal) = self.authenticate(now, message)?;
+        let (user, seal) = self.authenticate(now, asker.client, message)?;
         asker.seal = Some(seal);
         understood(message)?;
         match message.method() {
@@ -58,13 +58,13 @@ impl Core {
 
     /// The checks of RFC 8489 section 9.2.4, in their order. The key is made from our own realm, whatever realm the
     /// client names.
-    fn authenticate(&self, now: Now, message: &Message<'_>) -> Result<(User, Seal), Refusal> {
+    fn authenticate(&self, now: Now, client: ClientAddr, message: &Message<'_>) -> Result<(User, Seal), Refusal> {
         let kind = message.integrity().ok_or(Refusal::Unauthorized)?;
         let (Some(name), Some(_), Some(nonce)) = (message.text(USERNAME), message.find(REALM), message.find(NONCE))
         else {
             return Err(Refusal::BadRequest("USERNAME, REALM or NONCE missing"));
         };
-        if !self.nonces.is_fresh(nonce, now.mono) {
+        if !self.nonces.is_fresh(nonce, now.mono, client.remote.ip()) {
             return Err(Refusal::StaleNonce);
         }
         self.config

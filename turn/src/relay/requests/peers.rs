@@ -1,14 +1,16 @@
 //! CreatePermission and ChannelBind (RFC 8656 sections 10 and 12): which peers, and by which number.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::super::Core;
+use super::super::allocations::Allocation;
 use super::super::answers::{Asker, Refusal};
 use super::super::channels::BindFailure;
 use super::super::types::{Family, RelayId};
 use super::Outcome;
 use crate::auth::User;
+use crate::policy;
 use crate::stun::attributes::{CHANNEL_NUMBER, XOR_PEER_ADDRESS, decode_xor_address};
 use crate::stun::{ChannelNumber, Message};
 
@@ -66,6 +68,9 @@ impl Core {
 
     /// Judges one peer; `true` means that only our own relayed addresses may be reached at its IP address.
     ///
+    /// Our own addresses count as refused, even public ones: nobody shall reach this machine's other services
+    /// through us, from an address that they may trust.
+    ///
     /// A refused address is admitted when it is the relayed address of a live allocation. It stays admitted while
     /// its permission lasts, so that one peer's end does not break the renewal of all the others.
     fn admit(&self, now: Instant, relay: RelayId, peer: SocketAddr) -> Result<bool, Refusal> {
@@ -74,13 +79,22 @@ impl Core {
         if Family::of(peer.ip()) != allocation.family() {
             return Err(Refusal::PeerFamilyMismatch);
         }
-        if self.policy.allows(peer.ip()) {
+        let is_protected =
+            policy::spellings(peer.ip()).any(|ip| self.is_own(allocation, ip) && !self.policy.opened(ip));
+        if !is_protected && self.policy.allows(peer.ip()) {
             return Ok(false);
         }
         if inside || allocation.permissions.get(peer.ip(), now).is_some() {
             return Ok(true);
         }
         Err(Refusal::Forbidden)
+    }
+
+    fn is_own(&self, allocation: &Allocation, ip: IpAddr) -> bool {
+        ip == allocation.local.ip()
+            || ip == allocation.relayed.ip()
+            || self.config.public_ip.contains(&ip)
+            || self.listen.iter().any(|listener| listener.ip() == ip)
     }
 
     fn install(&mut self, now: Instant, relay: RelayId, peers: &[(SocketAddr, bool)]) -> Result<(), Refusal> {
