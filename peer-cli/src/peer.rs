@@ -6,23 +6,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dialtone_wire::SessionId;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use crate::call::{self, Call, EndReason, FromServer, Patience, RtcCommand, RtcEvent};
-use crate::report::{AudioReport, PairReport, PhaseStamp, Sent, VideoReport};
+use crate::report::{AudioReport, PairReport, VideoReport};
 use crate::rtc::{self, IceServer, PairStats, PeerEvent, RtcConfig};
 use crate::signaling::{self, Signaling};
 use crate::verdict::End;
 
+mod diary;
 mod intake;
 mod judging;
 mod milestone;
+mod outcome;
 mod sending;
 
+use diary::Diary;
 use intake::Intake;
 pub use milestone::Milestone;
+pub use outcome::Outcome;
 pub use sending::Playable;
 use sending::Sending;
 
@@ -85,35 +88,6 @@ pub struct Status {
     pub video: Option<VideoReport>,
     /// The sound so far.
     pub audio: Option<AudioReport>,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// The peer's name in this run.
-    pub name: String,
-    /// Its session id.
-    pub sid: Option<SessionId>,
-    /// The signaling server's name for itself.
-    pub server: Option<String>,
-    /// Milestones in order.
-    pub phases: Vec<PhaseStamp>,
-    /// How it ended.
-    pub end: End,
-    /// Whether media could flow at some time.
-    pub connected: bool,
-    /// Whether it wanted to show something and the other side takes none of its codecs.
-    pub no_common_codec: bool,
-    /// The candidate pair at the end.
-    pub pair: Option<PairReport>,
-    /// What it sent.
-    pub sent: Sent,
-    /// What it saw.
-    pub video: Option<VideoReport>,
-    /// What it heard.
-    pub audio: Option<AudioReport>,
-    /// Packets and frames that this process was too slow to take.
-    pub overrun: u64,
 }
 
 /// Runs one peer until its call ends, or until `hang_up` turns true.
@@ -336,58 +310,6 @@ impl Running {
             video: received.video,
             audio: received.audio,
             overrun: self.closed_overrun + received.overrun,
-        }
-    }
-}
-
-impl Outcome {
-    /// A peer that never got as far as a call.
-    fn ended(diary: Diary, sending: &Sending, end: End) -> Self {
-        Self { phases: diary.phases, sent: sending.report(), ..Self::nothing(diary.name, end) }
-    }
-
-    /// A peer whose task did not live to tell.
-    pub(crate) fn broken(name: String, reason: &str) -> Self {
-        Self::nothing(name, End::Call(EndReason::EngineFailed { reason: reason.to_owned() }))
-    }
-
-    fn nothing(name: String, end: End) -> Self {
-        Self {
-            name,
-            sid: None,
-            server: None,
-            phases: Vec::new(),
-            end,
-            connected: false,
-            no_common_codec: false,
-            pair: None,
-            sent: Sent::default(),
-            video: None,
-            audio: None,
-            overrun: 0,
-        }
-    }
-}
-
-/// What was reached when, for the report and for whoever listens.
-struct Diary {
-    name: String,
-    start: Instant,
-    news: mpsc::Sender<News>,
-    phases: Vec<PhaseStamp>,
-}
-
-impl Diary {
-    fn reached(&mut self, milestone: Milestone, at: Instant) {
-        let at = at.saturating_duration_since(self.start);
-        self.phases.push(PhaseStamp { phase: milestone.name(), at_ms: round(at.as_secs_f64() * 1000.0) });
-        self.tell(News::Reached { peer: self.name.clone(), milestone, at });
-    }
-
-    /// Whoever listens too slowly misses news; the report has them all.
-    fn tell(&self, news: News) {
-        if self.news.try_send(news).is_err() {
-            tracing::debug!("nobody takes the news of this run");
         }
     }
 }

@@ -15,6 +15,7 @@
 //! * `ice_url`: STUN and TURN urls, refused with a reason before the stack would refuse them without one;
 //! * `stats`: the path the media takes.
 
+mod build;
 mod engine;
 mod events;
 mod ice_url;

@@ -4,25 +4,28 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use dialtone_wire::{DisplayName, RoomId};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 
 use crate::args::{AudioChoice, CallArgs, CommonArgs, JoinArgs, SettingsError, VideoChoice};
-use crate::call::{EndReason, Patience, Phase};
+use crate::call::Patience;
 use crate::media::{self, MediaError, PatternConfig, VideoCodec};
-use crate::peer::{self, Milestone, News, Outcome, Playable, Setup, round};
-use crate::report::{Direction, PeerReport, RelayReport, Report, SCHEMA};
+use crate::peer::{News, Playable, Setup};
+use crate::report::{Direction, Report};
 use crate::rtc::{IceServer, RtcConfig};
 use crate::signaling::{self, ServerUrl, TlsConfigError, tls_config};
-use crate::verdict::{self, End, Evidence, Expected, PeerEvidence, Wanted};
+use crate::verdict::{Expected, Wanted};
 
-/// News that may wait to be shown.
-const NEWS: usize = 1024;
-/// How long the second peer may take to notice that the first one's call is over.
-const AFTERGLOW: Duration = Duration::from_secs(2);
+mod assemble;
+mod conduct;
+mod host;
+
+use assemble::{direction, expected, report};
+use conduct::conduct;
+use host::Host;
+
 /// The peers of `call`, the tone each one sounds, and the number it draws into its pattern.
 const ALICE: Voice = Voice { name: "alice", tone_hz: 440.0, stamp: 1 };
 const BOB: Voice = Voice { name: "bob", tone_hz: 700.0, stamp: 2 };
@@ -137,85 +140,6 @@ pub async fn join(
     Ok(report(&common, false, outcomes, directions, expected, None))
 }
 
-/// Runs the peers; hangs up when media has flowed for `duration` on all of them, when the time limit is over, when
-/// somebody says stop, or soon after one of them has ended by itself.
-async fn conduct(
-    setups: Vec<Setup>,
-    duration: Option<Duration>,
-    limit: Option<Duration>,
-    mut stop: watch::Receiver<bool>,
-    mut show: impl FnMut(&News),
-) -> Vec<Outcome> {
-    let (hang_up, hung_up) = watch::channel(false);
-    let (news_sender, mut news) = mpsc::channel(NEWS);
-    let names: Vec<_> = setups.iter().map(|setup| setup.name.clone()).collect();
-    let count = setups.len();
-    let mut tasks = JoinSet::new();
-    for (place, setup) in setups.into_iter().enumerate() {
-        let (news, hang_up) = (news_sender.clone(), hung_up.clone());
-        tasks.spawn(async move { (place, peer::run(setup, news, hang_up).await) });
-    }
-    drop(news_sender);
-    let far = Duration::from_secs(365 * 24 * 3600);
-    let end = tokio::time::sleep(far);
-    let limit = tokio::time::sleep(limit.unwrap_or(far));
-    tokio::pin!(end, limit);
-    let (mut connected, mut timed_out, mut stoppable) = (0, false, true);
-    let mut outcomes: Vec<Option<Outcome>> = (0..count).map(|_| None).collect();
-    loop {
-        tokio::select! {
-            Some(item) = news.recv() => {
-                show(&item);
-                connected += usize::from(is_first_connection(&item, &outcomes));
-                if let Some(duration) = duration.filter(|_| connected == count) {
-                    connected += count;
-                    end.as_mut().reset(tokio::time::Instant::now() + duration);
-                }
-            }
-            Some(done) = tasks.join_next() => {
-                match done {
-                    Ok((place, outcome)) => outcomes[place] = Some(outcome),
-                    Err(error) => tracing::error!(%error, "a peer's task broke"),
-                }
-                if tasks.is_empty() {
-                    break;
-                }
-                end.as_mut().reset(tokio::time::Instant::now() + AFTERGLOW);
-            }
-            () = &mut end, if !*hang_up.borrow() => { hang_up.send_replace(true); }
-            () = &mut limit, if !*hang_up.borrow() => {
-                timed_out = true;
-                hang_up.send_replace(true);
-            }
-            () = peer::told(&mut stop), if stoppable => {
-                stoppable = false;
-                hang_up.send_replace(true);
-            }
-        }
-    }
-    while let Ok(item) = news.try_recv() {
-        show(&item);
-    }
-    let broken = |name| Outcome::broken(name, "its task broke; this is a fault of peer-cli");
-    let outcomes = outcomes.into_iter().zip(names).map(|(outcome, name)| outcome.unwrap_or_else(|| broken(name)));
-    outcomes.map(|outcome| if timed_out { mark_timed_out(outcome) } else { outcome }).collect()
-}
-
-/// A connection that heals in mid-call is told again; only the first one of each peer counts.
-fn is_first_connection(news: &News, outcomes: &[Option<Outcome>]) -> bool {
-    let connected = matches!(news, News::Reached { milestone: Milestone::Call(Phase::Connected), .. });
-    connected && outcomes.iter().all(Option::is_none)
-}
-
-fn mark_timed_out(mut outcome: Outcome) -> Outcome {
-    let after = outcome.phases.iter().rev().map(|stamp| stamp.phase).find(|name| *name != "hung-up");
-    // Who had an end of its own before the time was over keeps it.
-    if outcome.end == End::Call(EndReason::HungUp) {
-        outcome.end = End::TimedOut { after: after.unwrap_or("nothing") };
-    }
-    outcome
-}
-
 /// What all peers of a run share.
 struct Common {
     started: Started,
@@ -305,138 +229,11 @@ impl Media {
     }
 }
 
-fn expected(args: &CommonArgs) -> Expected {
-    Expected {
-        video: match args.video_choice() {
-            VideoChoice::Pattern => Wanted::Ours,
-            VideoChoice::File(_) => Wanted::Present,
-            VideoChoice::None => Wanted::Nothing,
-        },
-        audio: match args.audio_choice() {
-            AudioChoice::Tone => Wanted::Ours,
-            AudioChoice::File(_) => Wanted::Present,
-            AudioChoice::None => Wanted::Nothing,
-        },
-        relay: args.relay_only,
-    }
-}
-
-fn direction(from: &Outcome, to: &Outcome, expected: Expected, voice: Voice) -> Direction {
-    let mut audio = to.audio.clone();
-    if let Some(audio) = audio.as_mut().filter(|_| expected.audio == Wanted::Ours) {
-        audio.expected_tone_hz = Some(voice.tone_hz);
-    }
-    Direction { from: from.name.clone(), to: to.name.clone(), video: to.video.clone(), audio }
-}
-
-fn report(
-    common: &Common,
-    embedded: bool,
-    outcomes: Vec<Outcome>,
-    directions: Vec<Direction>,
-    expected: Expected,
-    relay: Option<RelayReport>,
-) -> Report {
-    let evidence = Evidence {
-        peers: outcomes.iter().map(peer_evidence).collect(),
-        directions: directions.clone(),
-        expected,
-        relay: relay.clone(),
-    };
-    let since_1970 = common.started.unix.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = tokio::time::Instant::now().into_std();
-    Report {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION"),
-        started_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        duration_ms: round(now.saturating_duration_since(common.started.mono).as_secs_f64() * 1000.0),
-        server: common.url.to_string(),
-        embedded,
-        room: common.room.to_string(),
-        verdict: verdict::judge(&evidence),
-        peers: outcomes.into_iter().map(peer_report).collect(),
-        directions,
-        relay,
-    }
-}
-
-fn peer_evidence(outcome: &Outcome) -> PeerEvidence {
-    PeerEvidence {
-        name: outcome.name.clone(),
-        end: outcome.end.clone(),
-        connected: outcome.connected,
-        pair: outcome.pair.clone(),
-        no_common_codec: outcome.no_common_codec,
-    }
-}
-
-fn peer_report(outcome: Outcome) -> PeerReport {
-    PeerReport {
-        name: outcome.name,
-        sid: outcome.sid.map(|sid| sid.to_string()),
-        server: outcome.server,
-        phases: outcome.phases,
-        end: outcome.end.code(),
-        end_message: outcome.end.words(),
-        pair: outcome.pair,
-        sent: outcome.sent,
-        overrun: outcome.overrun,
-    }
-}
-
 /// A name that nobody else uses, where others could be on the same server.
 fn random_room(shared_server: bool) -> RoomId {
     let dice = if shared_server { RandomState::new().hash_one(0) & 0xffff_ffff } else { 1 };
     #[expect(clippy::expect_used, reason = "letters, a dash and hexadecimal digits are a valid room id")]
     RoomId::parse(&format!("call-{dice:x}")).expect("a valid room id")
-}
-
-/// The embedded server and relay, where they are wanted and built in.
-#[derive(Default)]
-struct Host {
-    #[cfg(feature = "embedded")]
-    embedded: Option<crate::embedded::Embedded>,
-}
-
-impl Host {
-    #[cfg(feature = "embedded")]
-    async fn choose(server: Option<&ServerUrl>) -> Result<(Self, ServerUrl), RunError> {
-        if let Some(url) = server {
-            return Ok((Self::default(), url.clone()));
-        }
-        let dice = RandomState::new();
-        let dice = u128::from(dice.hash_one(1)) << 64 | u128::from(dice.hash_one(2));
-        let embedded = crate::embedded::Embedded::spawn(dice).await?;
-        let url = ServerUrl::parse(&embedded.ws_url())?;
-        Ok((Self { embedded: Some(embedded) }, url))
-    }
-
-    #[cfg(feature = "embedded")]
-    fn relay_report(&self) -> Option<RelayReport> {
-        self.embedded.as_ref().map(crate::embedded::Embedded::relay_report)
-    }
-
-    #[cfg(feature = "embedded")]
-    async fn shutdown(&mut self) {
-        if let Some(embedded) = self.embedded.take() {
-            embedded.shutdown().await;
-        }
-    }
-}
-
-#[cfg(not(feature = "embedded"))]
-impl Host {
-    #[expect(clippy::unused_async, reason = "the same face as with the embedded server")]
-    async fn choose(server: Option<&ServerUrl>) -> Result<(Self, ServerUrl), RunError> {
-        Ok((Self::default(), server.cloned().ok_or(RunError::NoServer)?))
-    }
-
-    fn relay_report(&self) -> Option<RelayReport> {
-        None
-    }
-
-    #[expect(clippy::unused_async, reason = "the same face as with the embedded server")]
-    async fn shutdown(&mut self) {}
 }
 
 /// The JSON report goes to this file, or to standard output.

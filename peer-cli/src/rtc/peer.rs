@@ -10,21 +10,20 @@ use std::{
 
 use rtc::{
     peer_connection::configuration::RTCOfferOptions,
-    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp_transceiver::rtp_sender::RtpCodecKind,
+    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
 };
 use tokio::sync::mpsc;
 use webrtc::{
     error::{Error, Result as StackResult},
-    peer_connection::{PeerConnection, PeerConnectionBuilder, RTCIceCandidateInit, RTCSessionDescription},
+    peer_connection::{PeerConnection, RTCIceCandidateInit, RTCSessionDescription},
 };
 
 use super::{
     MediaKind, MediaSender, PairStats, PeerEvent, RtcConfig, RtcError,
+    build::{build, setup, tracks},
     engine::{self, SendCodec},
-    events::{Handler, RemoteVideo, Shared},
+    events::{RemoteVideo, Shared},
     media::{self, Outgoing},
-    packets,
-    prompt::Prompt,
     sdp::{self, Setup},
     stats,
 };
@@ -360,51 +359,6 @@ impl Peer {
         }
         Ok(())
     }
-}
-
-async fn build(config: &RtcConfig, shared: &Arc<Shared>, mdns: bool) -> Result<Arc<dyn PeerConnection>, RtcError> {
-    let (media_engine, registry) =
-        engine::media(&config.video).map_err(|error| setup("registering the codecs", &error))?;
-    let mut builder = PeerConnectionBuilder::new();
-    let relayed = config.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
-    if let Some(runtime) = Prompt::around_default().filter(|_| relayed) {
-        builder = builder.with_runtime(runtime);
-    }
-    let pc = builder
-        .with_configuration(engine::configuration(config)?)
-        .with_media_engine(media_engine)
-        .with_setting_engine(engine::settings(config.relay_only, mdns))
-        .with_interceptor_registry(registry)
-        .with_handler(Arc::new(Handler(Arc::clone(shared))))
-        .with_udp_addrs(config.bind.clone())
-        .build()
-        .await
-        .map_err(|error| setup("opening its sockets", &error))?;
-    Ok(Arc::new(pc))
-}
-
-type Tracks = (Option<Arc<Outgoing>>, Option<Arc<Outgoing>>);
-
-/// Audio first, then video: the order of the sections of an offer, in every offer.
-async fn tracks(pc: &Arc<dyn PeerConnection>, shared: &Shared, config: &RtcConfig) -> StackResult<Tracks> {
-    let stream = format!("{:016x}", packets::dice());
-    let audio = if config.send_audio {
-        Some(Outgoing::add(pc, shared, MediaKind::Audio, &config.video, &stream).await?)
-    } else {
-        pc.add_transceiver_from_kind(RtpCodecKind::Audio, None).await?;
-        None
-    };
-    let video = if config.send_video {
-        Some(Outgoing::add(pc, shared, MediaKind::Video, &config.video, &stream).await?)
-    } else {
-        pc.add_transceiver_from_kind(RtpCodecKind::Video, None).await?;
-        None
-    };
-    Ok((audio, video))
-}
-
-fn setup(step: &'static str, error: &Error) -> RtcError {
-    RtcError::Setup { step, reason: error.to_string() }
 }
 
 async fn close_quietly(pc: &dyn PeerConnection) {

@@ -1,0 +1,68 @@
+//! Putting the stack together: codecs, settings, sockets, and one section each for sound and pictures.
+
+use std::sync::Arc;
+
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use webrtc::{
+    error::{Error, Result as StackResult},
+    peer_connection::{PeerConnection, PeerConnectionBuilder},
+};
+
+use super::{
+    MediaKind, RtcConfig, RtcError, engine,
+    events::{Handler, Shared},
+    media::Outgoing,
+    packets,
+    prompt::Prompt,
+};
+
+/// Opens the sockets and puts the stack together; nothing is sent yet.
+pub(super) async fn build(
+    config: &RtcConfig,
+    shared: &Arc<Shared>,
+    mdns: bool,
+) -> Result<Arc<dyn PeerConnection>, RtcError> {
+    let (media_engine, registry) =
+        engine::media(&config.video).map_err(|error| setup("registering the codecs", &error))?;
+    let mut builder = PeerConnectionBuilder::new();
+    let relayed = config.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
+    if let Some(runtime) = Prompt::around_default().filter(|_| relayed) {
+        builder = builder.with_runtime(runtime);
+    }
+    let pc = builder
+        .with_configuration(engine::configuration(config)?)
+        .with_media_engine(media_engine)
+        .with_setting_engine(engine::settings(config.relay_only, mdns))
+        .with_interceptor_registry(registry)
+        .with_handler(Arc::new(Handler(Arc::clone(shared))))
+        .with_udp_addrs(config.bind.clone())
+        .build()
+        .await
+        .map_err(|error| setup("opening its sockets", &error))?;
+    Ok(Arc::new(pc))
+}
+
+pub(super) type Tracks = (Option<Arc<Outgoing>>, Option<Arc<Outgoing>>);
+
+/// Audio first, then video: the order of the sections of an offer, in every offer.
+pub(super) async fn tracks(pc: &Arc<dyn PeerConnection>, shared: &Shared, config: &RtcConfig) -> StackResult<Tracks> {
+    let stream = format!("{:016x}", packets::dice());
+    let audio = if config.send_audio {
+        Some(Outgoing::add(pc, shared, MediaKind::Audio, &config.video, &stream).await?)
+    } else {
+        pc.add_transceiver_from_kind(RtpCodecKind::Audio, None).await?;
+        None
+    };
+    let video = if config.send_video {
+        Some(Outgoing::add(pc, shared, MediaKind::Video, &config.video, &stream).await?)
+    } else {
+        pc.add_transceiver_from_kind(RtpCodecKind::Video, None).await?;
+        None
+    };
+    Ok((audio, video))
+}
+
+/// What went wrong at which step, in the stack's own words.
+pub(super) fn setup(step: &'static str, error: &Error) -> RtcError {
+    RtcError::Setup { step, reason: error.to_string() }
+}
