@@ -120,7 +120,7 @@ pub struct Limits {
     pub connect_within: Duration,
     /// A connection from which nothing at all came for this time is gone. 25 s.
     pub silence: Duration,
-    /// How often a WebSocket ping is sent. 10 s.
+    /// How often a WebSocket ping is sent; SockJS' own heart-beat goes with every second one. 10 s.
     pub ping_every: Duration,
     /// How long the reader may take for what is written at once. 10 s.
     pub write_within: Duration,

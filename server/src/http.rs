@@ -25,9 +25,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::counted::Counted;
+use crate::framing::Framing;
 use crate::hub::Hub;
 use crate::session::Settings;
-use crate::socket::{self, Framing, Link};
+use crate::socket::{self, Link};
 
 const WELCOME: &str = "Welcome to SockJS!\n";
 const FRONT: &str = "This is a Dialtone signaling server. Connect with STOMP over WebSocket, or with SockJS, at /ws\n";

@@ -15,9 +15,11 @@
 //! `session` makes a frame of it that a `socket` writes. All but `socket`, `hub`, `http` and `server` are without I/O.
 
 pub mod backplane;
+mod buffers;
 mod config;
 mod counted;
 mod events;
+mod framing;
 mod guests;
 mod http;
 mod hub;

@@ -49,9 +49,7 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
     /// The address cannot be listened on.
-    #[error(
-        "cannot listen on {addr}: {why}; stop what listens there, or choose another port (port 0 takes a free one)"
-    )]
+    #[error("cannot listen on {addr}: {why}; {}", hint(.why))]
     Listen {
         /// The address.
         addr: SocketAddr,
@@ -128,6 +126,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.begin_to_stop();
     }
+}
+
+/// What to try when an address cannot be listened on.
+fn hint(why: &std::io::Error) -> &'static str {
+    let known = [
+        (std::io::ErrorKind::AddrInUse, "stop what listens there, or choose another port (port 0 takes a free one)"),
+        (
+            std::io::ErrorKind::AddrNotAvailable,
+            "this machine has no such address; 0.0.0.0 and [::] stand for all it has",
+        ),
+        (std::io::ErrorKind::PermissionDenied, "ports below 1024 need rights; choose a higher one"),
+    ];
+    known.iter().find(|(kind, _)| *kind == why.kind()).map_or("choose another address", |(_, hint)| hint)
 }
 
 /// Lets sessions leave when their grace time is over.

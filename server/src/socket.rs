@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -15,11 +15,13 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
+use crate::buffers::{Buffers, renew};
 use crate::counted::Counted;
 use crate::events::Event;
+use crate::framing::Framing;
 use crate::hub::{Connection, Hub};
 use crate::outbox::{IDLE_CAPACITY, TooSlow};
-use crate::session::{Now, Output, Payload, Session, Settings};
+use crate::session::{Now, Output, Session, Settings};
 use crate::sockjs;
 
 /// The WebSocket of a connection that hyper has handed over.
@@ -29,17 +31,6 @@ pub(crate) type WebSocket = WebSocketStream<Counted<TokioIo<Upgraded>>>;
 const READS_PER_WRITE: usize = 16;
 /// How long the closing handshake may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// How old SockJS' own heart-beat is when the next ping renews it; with a ping every 10 s it is never older than 25 s.
-const SOCKJS_BEAT: Duration = Duration::from_secs(15);
-
-/// What is around a STOMP message inside a WebSocket message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// Nothing.
-    Raw,
-    /// SockJS frames.
-    SockJs,
-}
 
 /// The time, from the clocks of the machine.
 pub(crate) fn now() -> Now {
@@ -58,7 +49,11 @@ pub(crate) struct Link {
     write_within: Duration,
     events: VecDeque<Event>,
     messages: Vec<Message>,
-    sockjs_beat: Instant,
+    buffers: Buffers,
+    /// A ping is about to be written.
+    pinging: bool,
+    /// SockJS' own heart-beat goes with the next ping.
+    sockjs_beat: bool,
     bytes_read: u64,
 }
 
@@ -80,9 +75,8 @@ impl Link {
         hub: Arc<Hub>,
         conn: Connection,
     ) -> Box<Self> {
-        let start = now().mono;
         let write_within = settings.config.limits.write_within;
-        let session = Session::new(start, settings);
+        let session = Session::new(now().mono, settings);
         let (events, messages) = (VecDeque::new(), Vec::new());
         Box::new(Self {
             socket,
@@ -93,7 +87,9 @@ impl Link {
             write_within,
             events,
             messages,
-            sockjs_beat: start,
+            buffers: Buffers::default(),
+            pinging: false,
+            sockjs_beat: false,
             bytes_read: 0,
         })
     }
@@ -126,6 +122,12 @@ impl Link {
         self.pump(now())?;
         let wrote = !self.messages.is_empty();
         self.write().await?;
+        if std::mem::take(&mut self.pinging) && self.buffers.may_be_renewed(self.socket.get_ref().bytes_read()) {
+            tracing::debug!("large buffers are given back");
+            // Boxed: rare, and large in a task that should be small.
+            Box::pin(renew(&mut self.socket)).await;
+            self.buffers.renewed();
+        }
         if wrote && self.session.handle_written(now()) {
             return Ok(());
         }
@@ -166,6 +168,9 @@ impl Link {
     }
 
     fn receive(&mut self, now: Now, message: Option<Result<Message, Error>>) -> Result<(), End> {
+        if let Some(Ok(message)) = &message {
+            self.buffers.received(message.len());
+        }
         match message {
             Some(Ok(Message::Text(text))) if self.framing == Framing::SockJs => {
                 let Ok(messages) = sockjs::parse(text.as_str()) else {
@@ -192,7 +197,7 @@ impl Link {
                 match output {
                     Output::Request(request) => self.hub.handle(now.mono, &mut self.conn, request),
                     Output::Transmit(payload) => self.messages.push(self.framing.wrap(payload)),
-                    Output::Ping => self.ping(now),
+                    Output::Ping => self.ping(),
                     Output::Close { code, reason } => return Err(End::Close { code, reason }),
                 }
             }
@@ -210,10 +215,13 @@ impl Link {
         }
     }
 
-    fn ping(&mut self, now: Now) {
+    fn ping(&mut self) {
+        self.pinging = true;
         self.messages.push(Message::Ping(Bytes::new()));
-        if self.framing == Framing::SockJs && now.mono >= self.sockjs_beat + SOCKJS_BEAT {
-            self.sockjs_beat = now.mono;
+        // With every second ping, every 20 s that is; clients of SockJS are used to 25.
+        let beat = self.sockjs_beat;
+        self.sockjs_beat = !beat;
+        if beat && self.framing == Framing::SockJs {
             self.messages.push(Message::text(sockjs::HEART_BEAT));
         }
     }
@@ -223,7 +231,8 @@ impl Link {
         if self.messages.is_empty() {
             return Ok(());
         }
-        let Self { socket, messages, conn, .. } = self;
+        let Self { socket, messages, conn, buffers, .. } = self;
+        buffers.sent(messages.iter().map(Message::len).sum());
         let all = async {
             for message in messages.drain(..) {
                 socket.feed(message).await?;
@@ -284,18 +293,6 @@ impl Link {
         let mut scrap = vec![0; 4096];
         while raw.read(&mut scrap).await? > 0 {}
         Ok(())
-    }
-}
-
-impl Framing {
-    fn wrap(self, payload: Payload) -> Message {
-        match (self, payload) {
-            (Self::Raw, Payload::Text(text)) => Message::Text(text.into()),
-            (Self::Raw, Payload::Binary(bytes)) => Message::Binary(bytes.into()),
-            (Self::SockJs, Payload::Text(text)) => Message::text(sockjs::message(&text)),
-            // SockJS knows text only.
-            (Self::SockJs, Payload::Binary(bytes)) => Message::text(sockjs::message(&String::from_utf8_lossy(&bytes))),
-        }
     }
 }
 

@@ -76,6 +76,31 @@ fn two_join_and_one_is_lost_and_another_comes() {
 }
 
 #[test]
+fn a_late_subscribe_replays_nothing() {
+    let hub = hub(&Config::embedded());
+    let (mut a, _) = open(&hub, Ask::Nothing);
+    let mut late = hub.connect().unwrap();
+    hub.handle(now(), &mut late, Request::Open(Ask::Nothing));
+    events(&late);
+    join(&hub, &mut a);
+    assert_eq!(
+        join(&hub, &mut late),
+        [Event::Me { room: room("r") }, Event::Done(Ok(()))],
+        "it listens to nothing yet"
+    );
+    let word = |body: &'static str| Request::Signal { room: room("r"), claimed: None, body: body.into() };
+    hub.handle(now(), &mut a, word("early"));
+    for kind in [Kind::Members, Kind::Signal] {
+        hub.handle(now(), &mut late, Request::Subscribe(room("r"), kind));
+        assert_eq!(events(&late), []);
+    }
+    hub.handle(now(), &mut a, word("then"));
+    assert_eq!(events(&late), [Event::Signal { room: room("r"), from: Some(sid(&a)), body: "then".into() }]);
+    lose(&hub, &a, false);
+    assert_eq!(events(&late), [leave(&sid(&a)), members(&[&late])]);
+}
+
+#[test]
 fn a_session_that_may_resume_leaves_only_when_its_time_is_over() {
     let config = Config::embedded();
     let hub = hub(&config);

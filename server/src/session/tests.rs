@@ -133,6 +133,20 @@ fn damaged_frames_are_errors_with_the_receipt_id() {
 }
 
 #[test]
+fn a_frame_has_at_most_sixty_four_headers() {
+    let mut bench = Bench::connected(Config::embedded());
+    let ack = |headers: usize| format!("ACK\nid:1\nreceipt:a\n{}\n\0", "x:1\n".repeat(headers - 2));
+    assert_eq!(bench.send(&ack(64)), [text("RECEIPT\nreceipt-id:a\n\n\0")]);
+    assert_eq!(bench.send(&ack(65)), error("a frame has at most 64 headers", "receipt-id:a\n"));
+
+    let mut config = Config::embedded();
+    config.limits.headers = 3;
+    let mut bench = Bench::connected(config);
+    assert_eq!(bench.send(&ack(3)), [text("RECEIPT\nreceipt-id:a\n\n\0")]);
+    assert_eq!(bench.send(&ack(4)), error("a frame has at most 3 headers", "receipt-id:a\n"));
+}
+
+#[test]
 fn disconnect_is_receipted_and_closes_normally_for_good() {
     let mut bench = Bench::connected(Config::embedded());
     let expected = [text("RECEIPT\nreceipt-id:bye\n\n\0"), Output::Close { code: 1000, reason: "" }];

@@ -118,6 +118,17 @@ impl Client {
         }
     }
 
+    /// Reads until the server pings; nothing else is expected.
+    pub(crate) async fn pinged(&mut self) {
+        loop {
+            match timeout(LIMIT, self.socket.next()).await.unwrap() {
+                Some(Ok(Message::Ping(_))) => return,
+                Some(Ok(Message::Pong(_))) => {}
+                other => panic!("expected a ping, got {other:?}"),
+            }
+        }
+    }
+
     /// The next STOMP frame.
     pub(crate) async fn frame(&mut self) -> Frame {
         loop {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "helpers of tests may fail loudly")]
 
 mod client;
+mod rooms;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
