@@ -3,6 +3,9 @@
 //! Both listen on free loopback ports. They share a secret made for this run, and the relay reaches loopback addresses,
 //! which it refuses everywhere else.
 
+#[cfg(target_os = "linux")]
+pub mod load;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 

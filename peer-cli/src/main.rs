@@ -6,6 +6,8 @@ use std::time::{Instant, SystemTime};
 
 use clap::Parser;
 use dialtone_peer::args::{Args, Command, CommonArgs};
+#[cfg(all(feature = "embedded", target_os = "linux"))]
+use dialtone_peer::args::{LoadCommand, LoadTurnArgs};
 use dialtone_peer::console::Console;
 use dialtone_peer::report::Report;
 use dialtone_peer::run::{self, RunError, Started};
@@ -48,8 +50,8 @@ async fn run(args: Args, started: Started) -> ExitCode {
         // Kept open: a closed channel would mean that nobody can say stop, not that somebody did.
         std::future::pending::<()>().await;
     });
-    match &args.command {
-        Command::Call(call) => {
+    match args.command {
+        Command::Call(ref call) => {
             let mut console = console(&call.common);
             let server =
                 call.server.as_ref().map_or_else(|| "an embedded server and relay".to_owned(), ToString::to_string);
@@ -57,13 +59,39 @@ async fn run(args: Args, started: Started) -> ExitCode {
             let report = run::call(call, started, stopped, |news| console.show(news)).await;
             finish(report, &call.common, &mut console)
         }
-        Command::Join(join) => {
+        Command::Join(ref join) => {
             let mut console = console(&join.common);
             console.headline(&format!("joining room {} on {}; Ctrl-C hangs up", join.room, join.server));
             let report = run::join(join, started, stopped, |news| console.show(news)).await;
             finish(report, &join.common, &mut console)
         }
+        #[cfg(all(feature = "embedded", target_os = "linux"))]
+        Command::Load(LoadCommand::Turn(load)) => load_turn(load, started).await,
     }
+}
+
+/// The generator blocks its thread with sockets of its own.
+#[cfg(all(feature = "embedded", target_os = "linux"))]
+#[expect(clippy::print_stdout, reason = "the report is for standard output")]
+async fn load_turn(args: LoadTurnArgs, started: Started) -> ExitCode {
+    use dialtone_peer::embedded::load::{load_turn, render};
+    let json = args.json.clone();
+    let done = tokio::task::spawn_blocking(move || load_turn(&args, started.unix)).await;
+    let report = match done {
+        Ok(Ok(report)) => report,
+        Ok(Err(error)) => return complain(&error.to_string(), 1),
+        Err(error) => return complain(&error.to_string(), 1),
+    };
+    match json {
+        None => println!("{}", render(&report)),
+        Some(to) => {
+            let document = serde_json::to_string_pretty(&report).unwrap_or_default();
+            if let Err(error) = run::write_json(document, &to) {
+                return complain(&format!("the report could not be written to {}: {error}", to.display()), 1);
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn console(args: &CommonArgs) -> Console {
@@ -77,7 +105,7 @@ fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Con
     };
     console.finish(&report);
     if let Some(to) = &args.json
-        && let Err(error) = run::write_json(&report, to)
+        && let Err(error) = run::write_json(report.to_json(), to)
     {
         return complain(&format!("the report could not be written to {}: {error}", to.display()), 1);
     }

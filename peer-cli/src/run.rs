@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -236,9 +236,8 @@ fn random_room(shared_server: bool) -> RoomId {
     RoomId::parse(&format!("call-{dice:x}")).expect("a valid room id")
 }
 
-/// The JSON report goes to this file, or to standard output.
-pub fn write_json(report: &Report, to: &PathBuf) -> std::io::Result<()> {
-    let mut json = report.to_json();
+/// A JSON document goes to this file, or to standard output.
+pub fn write_json(mut json: String, to: &Path) -> std::io::Result<()> {
     json.push('\n');
     if to.as_os_str() == "-" {
         use std::io::Write;

@@ -28,6 +28,8 @@ mod auth;
 mod config;
 mod gate;
 mod io;
+#[cfg(target_os = "linux")]
+pub mod load;
 mod metrics;
 mod policy;
 pub mod relay;
