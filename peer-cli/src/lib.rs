@@ -23,4 +23,5 @@ pub mod report;
 pub mod rtc;
 pub mod run;
 pub mod signaling;
+pub mod startup;
 pub mod verdict;

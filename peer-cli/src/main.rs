@@ -1,6 +1,5 @@
 //! `peer-cli`: arguments in, one run, exit code out. What a run is stands in the library.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
@@ -11,8 +10,8 @@ use dialtone_peer::args::{LoadCommand, LoadTurnArgs};
 use dialtone_peer::console::Console;
 use dialtone_peer::report::Report;
 use dialtone_peer::run::{self, RunError, Started};
+use dialtone_peer::startup::{start_log, stop_signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 /// EX_USAGE of sysexits.
 const USAGE: u8 = 64;
@@ -79,7 +78,7 @@ async fn load_turn(args: LoadTurnArgs, started: Started) -> ExitCode {
     let done = tokio::task::spawn_blocking(move || load_turn(&args, started.unix)).await;
     let report = match done {
         Ok(Ok(report)) => report,
-        Ok(Err(error)) => return complain(&error.to_string(), 1),
+        Ok(Err(error)) => return complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
         Err(error) => return complain(&error.to_string(), 1),
     };
     match json {
@@ -112,34 +111,8 @@ fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Con
     report.verdict.exit_code.into()
 }
 
-/// A bare level is for our own code; the libraries below then say only what is an error.
-fn start_log(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = if filter.contains(['=', ',']) {
-        EnvFilter::try_new(filter)?
-    } else {
-        let ours = ["dialtone_peer", "dialtone_server", "dialtone_turn"].map(|name| format!("{name}={filter}"));
-        EnvFilter::try_new(format!("off,{}", ours.join(",")))?
-    };
-    let color = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(std::io::stderr).init();
-    Ok(())
-}
-
 #[expect(clippy::print_stderr, reason = "complaints of the command line belong on standard error")]
 fn complain(message: &str, code: u8) -> ExitCode {
     eprintln!("error: {message}");
     code.into()
-}
-
-/// Waits for Ctrl-C or SIGTERM; false when neither can be heard here.
-async fn stop_signal() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return false;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => true,
-        _ = terminate.recv() => true,
-    }
 }

@@ -95,7 +95,7 @@ pub async fn call(
 ) -> Result<Report, RunError> {
     let voices = [ALICE, BOB].map(|voice| Ok((voice, Media::open(&args.common, voice)?)));
     let [alice, bob]: [Result<_, RunError>; 2] = voices;
-    let (mut embedded, url) = Host::choose(args.server.as_ref()).await?;
+    let (embedded, url) = Host::choose(args.server.as_ref()).await?;
     let room = match &args.room {
         Some(room) => room.clone(),
         None => random_room(args.server.is_some()),

@@ -31,6 +31,16 @@ pub enum TurnLoadError {
     Load(#[from] LoadError),
 }
 
+impl TurnLoadError {
+    /// Whether the user can mend it on the command line.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Server(_) | Self::NoLogin | Self::File(_) => true,
+            Self::Load(_) => false,
+        }
+    }
+}
+
 /// What came of it; the JSON document of `--json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TurnLoadReport {

@@ -33,8 +33,8 @@ impl Host {
     }
 
     #[cfg(feature = "embedded")]
-    pub(super) async fn shutdown(&mut self) {
-        if let Some(embedded) = self.embedded.take() {
+    pub(super) async fn shutdown(self) {
+        if let Some(embedded) = self.embedded {
             embedded.shutdown().await;
         }
     }
@@ -52,5 +52,5 @@ impl Host {
     }
 
     #[expect(clippy::unused_async, reason = "the same face as with the embedded server")]
-    pub(super) async fn shutdown(&mut self) {}
+    pub(super) async fn shutdown(self) {}
 }
