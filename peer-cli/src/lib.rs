@@ -13,6 +13,7 @@
 
 pub mod args;
 pub mod call;
+mod clock;
 pub mod console;
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep_until;
 
 use crate::call::{self, Call, EndReason, FromServer, Patience, RtcCommand, RtcEvent};
+use crate::clock::{now, until};
 use crate::report::{AudioReport, PairReport, VideoReport};
 use crate::rtc::{self, IceServer, PairStats, PeerEvent, RtcConfig};
 use crate::signaling::{self, Signaling};
@@ -335,18 +335,6 @@ pub(crate) fn round(value: f64) -> f64 {
 pub(crate) async fn told(flag: &mut watch::Receiver<bool>) {
     if flag.wait_for(|wanted| *wanted).await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-/// The clock of this hand.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due.into()).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::{Common, Voice};
 use crate::args::{AudioChoice, CommonArgs, VideoChoice};
+use crate::clock::now;
 use crate::peer::{Outcome, round};
 use crate::report::{Direction, PeerReport, RelayReport, Report, SCHEMA};
 use crate::verdict::{self, Evidence, Expected, PeerEvidence, Wanted};
@@ -47,12 +48,11 @@ pub(super) fn report(
         relay: relay.clone(),
     };
     let since_1970 = common.started.unix.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = tokio::time::Instant::now().into_std();
     Report {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
         started_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        duration_ms: round(now.saturating_duration_since(common.started.mono).as_secs_f64() * 1000.0),
+        duration_ms: round(now().saturating_duration_since(common.started.mono).as_secs_f64() * 1000.0),
         server: common.url.to_string(),
         embedded,
         room: common.room.to_string(),

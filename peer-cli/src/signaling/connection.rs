@@ -11,12 +11,13 @@ use dialtone_wire::{DisplayName, RoomId};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::conversation::{Conversation, Output};
 use super::dial::{DialError, ServerUrl, Socket, dial};
 use crate::call::{FromServer, Signal};
+use crate::clock::{now, until};
 
 /// Events and commands that may wait; a call has some dozens in all.
 const QUEUE: usize = 512;
@@ -167,13 +168,13 @@ impl Driver {
 
     /// Runs the conversation over one connection.
     async fn converse(&mut self, mut socket: Socket) -> Outcome {
-        self.conversation.handle_open(Instant::now().into_std());
+        self.conversation.handle_open(now());
         loop {
             if let Some(outcome) = self.carry_out(&mut socket).await {
                 let _ = timeout(WRITE_PATIENCE, socket.close(None)).await;
                 return outcome;
             }
-            let due = self.conversation.poll_timeout().map(Instant::from_std);
+            let due = self.conversation.poll_timeout();
             tokio::select! {
                 message = socket.next() => match message {
                     Some(Ok(Message::Text(text))) => self.bytes(text.into()),
@@ -189,20 +190,20 @@ impl Driver {
                     None => return Outcome::Lost("the server closed the connection".to_owned()),
                 },
                 command = self.commands.recv() => self.command(command),
-                () = until(due) => self.conversation.handle_timeout(Instant::now().into_std()),
+                () = until(due) => self.conversation.handle_timeout(now()),
             }
         }
     }
 
     fn bytes(&mut self, bytes: Bytes) {
-        self.conversation.handle_bytes(Instant::now().into_std(), bytes);
+        self.conversation.handle_bytes(now(), bytes);
     }
 
     /// A queue whose other end is gone means the same as a leave.
     fn command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Send(signal)) => self.conversation.send(signal),
-            Some(Command::Leave) | None => self.conversation.leave(Instant::now().into_std()),
+            Some(Command::Leave) | None => self.conversation.leave(now()),
         }
     }
 
@@ -235,7 +236,7 @@ impl Driver {
                 Output::Broken(error) => return Some(Outcome::Broken(error.to_string())),
             };
             if self.events.send(event).await.is_err() {
-                self.conversation.leave(Instant::now().into_std());
+                self.conversation.leave(now());
             }
         }
         if written && timeout(WRITE_PATIENCE, socket.flush()).await.is_err() {
@@ -287,11 +288,4 @@ impl Driver {
 fn jittered(pause: Duration) -> Duration {
     let dice = RandomState::new().hash_one(0) % 1000;
     pause / 2 + pause / 2 * u32::try_from(dice).unwrap_or_default() / 1000
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }

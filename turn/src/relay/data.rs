@@ -166,13 +166,13 @@ impl Core {
         self.counters.to_peer(bytes);
         let relayed = allocation.relayed;
         match inside {
-            Some(target) => self.down(now, target, relayed, payload),
+            Some(target) => self.handle_peer(now, target, relayed, payload),
             None => Decision::ToPeer { relay, to: peer, payload },
         }
     }
 
-    /// From a peer to the client.
-    pub(super) fn down<'a>(
+    /// One datagram that arrived at an allocation's relay socket, on its way from a peer to the client.
+    pub fn handle_peer<'a>(
         &mut self,
         now: Instant,
         relay: RelayId,

@@ -102,17 +102,6 @@ impl Core {
         }
     }
 
-    /// One datagram that arrived at an allocation's relay socket.
-    pub fn handle_peer<'a>(
-        &mut self,
-        now: Instant,
-        relay: RelayId,
-        from: SocketAddr,
-        payload: &'a [u8],
-    ) -> Decision<'a> {
-        self.down(now, relay, from, payload)
-    }
-
     /// The socket asked for by [`Output::OpenRelaySocket`] is bound to `local`. A reserved socket has the same
     /// address and the next port.
     pub fn allocation_opened(&mut self, now: Instant, relay: RelayId, local: SocketAddr) {
