@@ -29,6 +29,18 @@ pub struct Config {
     pub allow_peer: Vec<IpNet>,
     /// Ports for relayed addresses. Default: the system picks.
     pub relay_ports: Option<RangeInclusive<u16>>,
+    /// The second address for NAT behaviour discovery (RFC 5780): it differs from the first entry of `listen` in IP
+    /// address and in port, and together they make the four addresses that answers come from. UDP only.
+    /// Default: no discovery.
+    pub discovery: Option<SocketAddr>,
+    /// Where clients are sent while the relay drains (ALTERNATE-SERVER, RFC 8489 section 14.15), at most one address
+    /// of each family. Default none: they are told that there is no capacity.
+    pub alternate_server: Vec<SocketAddr>,
+    /// Where metrics and health are served over plain HTTP, for the operator alone. Default: nowhere.
+    pub admin: Option<SocketAddr>,
+    /// Threads that relay, each with its own sockets and allocations; 0 is one for each CPU this process may use.
+    /// Default 1.
+    pub workers: usize,
     /// Name in the SOFTWARE attribute of answers; empty leaves it out.
     pub software: String,
     /// How much the relay will remember.
@@ -48,6 +60,10 @@ impl Default for Config {
             public_ip: Vec::new(),
             allow_peer: Vec::new(),
             relay_ports: None,
+            discovery: None,
+            alternate_server: Vec::new(),
+            admin: None,
+            workers: 1,
             software: "dialtone".to_owned(),
             limits: Limits::default(),
             lifetimes: Lifetimes::default(),
@@ -71,6 +87,9 @@ pub struct Limits {
     pub max_allocations: usize,
     /// The same for one user. Default 1000: many calls share one user where credentials are fixed.
     pub max_allocations_per_user: usize,
+    /// The same for one source, an IPv4 address or an IPv6 network of 64 bits. Default 1000: many people share one
+    /// address behind a carrier's NAT.
+    pub max_allocations_per_ip: usize,
     /// Peer addresses one allocation may open. Default 128.
     pub permissions_per_allocation: usize,
     /// Channels one allocation may bind. Default 64.
@@ -79,9 +98,18 @@ pub struct Limits {
     pub max_streams: usize,
     /// TCP and TLS connections from one IPv4 address, or from one IPv6 network of 64 bits. Default 64.
     pub max_streams_per_ip: usize,
-    /// Frames waiting for one slow TCP or TLS client before further ones are dropped, at least 8. They may hold
-    /// 512 KiB together; data leaves one slot in 8 and 16 KiB to answers. Default 256.
+    /// Bytes waiting for one slow TCP or TLS client before further data is dropped, at least 64 KiB; data leaves
+    /// 16 KiB of them to answers. Default 512 KiB.
     pub stream_queue: usize,
+    /// Answers per second to one source (see `max_allocations_per_ip`) that has not proved who it is, with twice as
+    /// many at once; 0 is no limit. Further requests get no answer. Default 500: a carrier's NAT has thousands of
+    /// people behind it, and a call takes two or three such answers.
+    pub unauthenticated_per_second: u32,
+    /// Payload bits per second that one allocation may carry, each way; 0 is no limit. What goes beyond is dropped.
+    /// Default 0.
+    pub max_bitrate: u64,
+    /// The same for all allocations together. Default 0.
+    pub max_total_bitrate: u64,
 }
 
 impl Default for Limits {
@@ -89,11 +117,15 @@ impl Default for Limits {
         Self {
             max_allocations: 10_000,
             max_allocations_per_user: 1000,
+            max_allocations_per_ip: 1000,
             permissions_per_allocation: 128,
             channels_per_allocation: 64,
             max_streams: 4096,
             max_streams_per_ip: 64,
-            stream_queue: 256,
+            stream_queue: 512 << 10,
+            unauthenticated_per_second: 500,
+            max_bitrate: 0,
+            max_total_bitrate: 0,
         }
     }
 }
@@ -119,6 +151,8 @@ pub struct Lifetimes {
     pub idle_stream: Duration,
     /// One write to a connection. Default 10 s.
     pub stream_write: Duration,
+    /// How often the certificate's files are looked at; changed ones serve every later handshake. Default 10 s.
+    pub certificate_check: Duration,
 }
 
 impl Default for Lifetimes {
@@ -133,6 +167,7 @@ impl Default for Lifetimes {
             handshake: Duration::from_secs(10),
             idle_stream: Duration::from_secs(60),
             stream_write: Duration::from_secs(10),
+            certificate_check: Duration::from_secs(10),
         }
     }
 }

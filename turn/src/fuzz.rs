@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Config;
 use crate::metrics::Counters;
-use crate::relay::{ClientAddr, Core, Now, Transport};
+use crate::relay::{ClientAddr, Core, Ledger, Now, Setup, Transport};
 use crate::stun::{ChannelData, Message, frame_length};
 
 /// Reads `bytes` with every parser there is.
@@ -27,7 +27,10 @@ pub fn codec(bytes: &[u8]) {
 /// Gives `bytes` to a relay as if a client had sent them, and reads what it answers.
 pub fn route(bytes: &[u8], now: Instant) {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 3478));
-    let mut core = Core::new(Config::default(), vec![here], [0; 32], now, Arc::new(Counters::default()));
+    let config = Arc::new(Config::default());
+    let ledger = Arc::new(Ledger::new(&config, &[0; 32], now));
+    let counters = Arc::new(Counters::default());
+    let mut core = Core::new(Setup { config, listen: vec![here], seed: [0; 32], now, counters, ledger, worker: 0 });
     let from =
         ClientAddr { transport: Transport::Udp, remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 5000)), local: here };
     let unix: SystemTime = UNIX_EPOCH;

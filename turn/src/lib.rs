@@ -1,7 +1,7 @@
 //! A STUN/TURN relay (RFC 8489, RFC 8656): clients behind NATs borrow an address that their peers can reach.
 //!
 //! ```text
-//! client --UDP, TCP or TLS--> io --route()--> relay::Core --Decision--> io --UDP--> peer
+//! client --UDP, TCP or TLS--> io --route()--> relay::Core --Decision--> io --UDP--> peer      (one thread of several)
 //! ```
 //!
 //! [`relay::Core`] is the whole protocol as a state machine without sockets, clock or randomness. The sockets around
@@ -20,10 +20,12 @@
 //! # }
 //! ```
 //!
-//! What it serves: Binding; Allocate with lifetimes, address families, EVEN-PORT and reservations; Refresh;
-//! CreatePermission; ChannelBind; Send and Data indications; channel data. It has no user of its own and refuses
+//! What it serves: Binding, and NAT behaviour discovery (RFC 5780) given two addresses; Allocate with lifetimes, one or
+//! two address families, EVEN-PORT and reservations; Refresh; CreatePermission; ChannelBind; Send and Data indications;
+//! channel data. It has no user of its own and refuses
 //! private and special peer addresses until told otherwise ([`Config::allow_peer`]).
 
+mod admin;
 mod auth;
 mod config;
 mod gate;
@@ -42,6 +44,6 @@ pub mod fuzz;
 pub use auth::{Credentials, Secret, rest_credentials};
 pub use config::{Config, Lifetimes, Limits, TlsFiles};
 pub use io::tls::TlsError;
-pub use metrics::{Counters, Totals};
+pub use metrics::{Counters, REFUSAL_CODES, Totals};
 pub use policy::Policy;
-pub use server::{Relay, SpawnError};
+pub use server::{Relay, SpawnError, check};

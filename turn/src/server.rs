@@ -1,31 +1,62 @@
-//! A running relay: listeners bound, tasks started, and all of it stopped together.
+//! A running relay: listeners bound, workers started, and all of it stopped together.
 
-use std::collections::BTreeMap;
+mod bind;
+mod check;
+
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tracing::info;
+use tokio::task::{JoinSet, spawn_blocking};
+use tracing::{info, warn};
 
+use self::bind::{bind, bind_admin};
+pub use self::check::SpawnError;
+use self::check::{prepare, workers};
+use crate::admin::{self, Snapshot};
 use crate::config::Config;
-use crate::io::tls::TlsError;
-use crate::io::udp::{self, Listener};
-use crate::io::{self as hands, Shared, stream, tls};
+use crate::io::tls::{Identity, Reloaded, TlsError};
+use crate::io::{self as hands, Crew, Shared};
 use crate::metrics::{Counters, Totals};
-use crate::relay::{Core, Family};
+use crate::relay::Ledger;
 
-/// A relay that serves until it is shut down or dropped.
+/// A relay that serves until it is shut down or dropped. Dropping it blocks for the moment that its threads take to
+/// end.
 #[derive(Debug)]
 pub struct Relay {
-    shared: Arc<Shared>,
-    counters: Arc<Counters>,
+    crew: Crew,
+    status: Arc<Status>,
+    identity: Option<Arc<Identity>>,
+    /// Serves metrics and watches the certificate.
     tasks: JoinSet<()>,
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
     tls: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+/// What can be known of a running relay from outside its workers.
+#[derive(Debug)]
+struct Status {
+    counters: Vec<Arc<Counters>>,
+    ledger: Arc<Ledger>,
+    started: SystemTime,
+}
+
+impl Status {
+    fn totals(&self) -> Totals {
+        self.counters.iter().fold(Totals::default(), |sum, counters| sum + counters.totals())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            totals: self.totals(),
+            draining: self.ledger.is_draining(),
+            workers: self.counters.len(),
+            started: self.started,
+        }
+    }
 }
 
 impl Relay {
@@ -34,59 +65,54 @@ impl Relay {
     /// # Errors
     /// A configuration that cannot work ([`SpawnError::is_usage`]), or an address that cannot be bound.
     pub async fn spawn(config: Config) -> Result<Self, SpawnError> {
-        check(&config)?;
-        let acceptor = load_tls(&config).await?;
-        let bound = Bound::bind(&config)?;
+        let (config, identity) = spawn_blocking(move || {
+            let identity = prepare(&config)?;
+            Ok::<_, SpawnError>((config, identity))
+        })
+        .await
+        .map_err(|error| SpawnError::System(io::Error::other(error)))??;
+        let workers = workers(&config)?;
+        let bound = bind(&config, workers)?;
+        let admin = config.admin.map(bind_admin).transpose()?;
         let mut seed = [0; 32];
-        udp::fill_random(&mut seed).map_err(SpawnError::System)?;
+        hands::fill_random(&mut seed).map_err(SpawnError::System)?;
 
-        let counters = Arc::new(Counters::default());
-        let listen = bound.udp.iter().map(Listener::local);
-        let tls_listen = bound.tls.iter().map(|(local, _)| *local);
-        let core = Core::new(
-            config.clone(),
-            listen.chain(tls_listen).collect(),
-            seed,
-            hands::clock().mono,
-            Arc::clone(&counters),
-        );
-        let listeners: BTreeMap<_, _> =
-            bound.udp.into_iter().map(|listener| (listener.local(), Arc::new(listener))).collect();
-        let shared = Shared::new(core, &config, listeners.clone(), Arc::clone(&counters));
+        let clock = hands::clock();
+        let status = Arc::new(Status {
+            counters: (0..workers).map(|_| Arc::default()).collect(),
+            ledger: Arc::new(Ledger::new(&config, &seed, clock.mono)),
+            started: clock.unix,
+        });
+        let local = |listener: &TcpListener| listener.local_addr().map_err(SpawnError::System);
+        let udp = bound.udp.iter().filter_map(|sockets| sockets.first()).map(UdpSocket::local_addr);
+        let udp = udp.collect::<Result<_, _>>().map_err(SpawnError::System)?;
+        let tcp = bound.tcp.iter().map(local).collect::<Result<_, _>>()?;
+        let tls = bound.tls.iter().map(local).collect::<Result<_, _>>()?;
+        let certificate_check = config.lifetimes.certificate_check;
+        let shared =
+            Shared { config: Arc::new(config), ledger: Arc::clone(&status.ledger), identity: identity.clone(), seed };
+        let crew = Crew::start(&shared, bound, &status.counters).map_err(SpawnError::System)?;
 
-        let mut relay = Self {
-            udp: listeners.keys().copied().collect(),
-            tcp: bound.tcp.iter().map(|(local, _)| *local).collect(),
-            tls: bound.tls.iter().map(|(local, _)| *local).collect(),
-            tasks: JoinSet::new(),
-            counters,
-            shared,
-        };
-        for listener in listeners.into_values() {
-            let shared = Arc::clone(&relay.shared);
-            relay.tasks.spawn(shared.serve_udp(listener));
+        let mut relay = Self { crew, status, identity, tasks: JoinSet::new(), udp, tcp, tls, admin: None };
+        if let Some(listener) = admin {
+            relay.admin = Some(listener.local_addr().map_err(SpawnError::System)?);
+            let status = Arc::clone(&relay.status);
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(SpawnError::System)?;
+            relay.tasks.spawn(admin::serve(listener, move || status.snapshot()));
         }
-        for (_, listener) in bound.tcp {
-            let shared = Arc::clone(&relay.shared);
-            relay.tasks.spawn(stream::serve(shared, listener, None));
+        if let Some(identity) = relay.identity.clone() {
+            relay.tasks.spawn(watch(identity, certificate_check));
         }
-        for (_, listener) in bound.tls {
-            let shared = Arc::clone(&relay.shared);
-            let tls = acceptor.clone();
-            relay.tasks.spawn(stream::serve(shared, listener, tls));
-        }
-        let shared = Arc::clone(&relay.shared);
-        relay.tasks.spawn(shared.serve_timers());
         Ok(relay)
     }
 
-    /// Where UDP clients come to, in ascending order.
+    /// Where UDP clients come to, in the order of the configuration; those of NAT behaviour discovery last.
     #[must_use]
     pub fn udp_addrs(&self) -> &[SocketAddr] {
         &self.udp
     }
 
-    /// Where TCP clients come to: the same addresses.
+    /// Where TCP clients come to, in the order of the configuration.
     #[must_use]
     pub fn tcp_addrs(&self) -> &[SocketAddr] {
         &self.tcp
@@ -98,184 +124,83 @@ impl Relay {
         &self.tls
     }
 
+    /// Where metrics and health are served.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
     /// What has been relayed so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.counters.totals()
+        self.status.totals()
+    }
+
+    /// Allocations that exist now.
+    #[must_use]
+    pub fn live_allocations(&self) -> u64 {
+        self.totals().live_allocations
+    }
+
+    /// Refuses new allocations from now on, with [`Config::alternate_server`] where there is one; those that exist
+    /// go on until their clients end them or let them expire.
+    pub fn drain(&self) {
+        self.status.ledger.set_draining(true);
+    }
+
+    /// Reads certificate and key again. Connections that exist go on as they are. `false` when the files have not
+    /// changed, or there are none.
+    ///
+    /// # Errors
+    /// The new files are of no use; the old certificate goes on serving.
+    pub async fn reload_certificate(&self) -> Result<bool, TlsError> {
+        match self.identity.clone() {
+            Some(identity) => reload(identity).await,
+            None => Ok(false),
+        }
     }
 
     /// Stops serving, ends every allocation, and returns once all sockets are closed.
     pub async fn shutdown(mut self) {
         self.tasks.shutdown().await;
-        self.shared.close().shutdown().await;
-        info!(totals = ?self.counters.totals(), "relay stopped");
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        // Tasks and shared state hold each other: cut them apart.
-        self.tasks.abort_all();
-        drop(self.shared.close());
-    }
-}
-
-/// Why a relay does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum SpawnError {
-    /// Nobody could use it, and an open relay is not on offer.
-    #[error("no credentials: give at least one user with a password, or one shared secret")]
-    NoCredentials,
-    /// Nobody could reach it.
-    #[error("no listening address: give at least one, for example 0.0.0.0:3478")]
-    NoListener,
-    /// TLS addresses without a certificate.
-    #[error("TLS addresses need a certificate file and a key file")]
-    NoTlsFiles,
-    /// The range has no port in it.
-    #[error("relay ports {first}-{last} are no range: the first is at least 1 and not above the last")]
-    RelayPorts {
-        /// Its first port.
-        first: u16,
-        /// Its last port.
-        last: u16,
-    },
-    /// A client is told one relayed address, so the world sees one of each family.
-    #[error("{first} and {second} are two public addresses of one family: give at most one IPv4 and one IPv6 address")]
-    TwoPublicIps {
-        /// The one given first.
-        first: IpAddr,
-        /// The one that is too many.
-        second: IpAddr,
-    },
-    /// Certificate or key are of no use.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// An address cannot be had.
-    #[error("cannot listen on {protocol}://{address}: {source}{}", hint(.source))]
-    Bind {
-        /// `udp`, `tcp` or `tls`.
-        protocol: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The system gave no random numbers, or no thread to read files on.
-    #[error("cannot start: {0}")]
-    System(#[source] io::Error),
-}
-
-impl SpawnError {
-    /// True when the configuration is at fault, false when the machine is.
-    #[must_use]
-    pub fn is_usage(&self) -> bool {
-        match self {
-            Self::NoCredentials
-            | Self::NoListener
-            | Self::NoTlsFiles
-            | Self::RelayPorts { .. }
-            | Self::TwoPublicIps { .. }
-            | Self::Tls(_) => true,
-            Self::Bind { .. } | Self::System(_) => false,
+        let Self { mut crew, status, .. } = self;
+        // Joining threads blocks.
+        let stopped = spawn_blocking(move || crew.stop()).await;
+        if stopped.is_err() {
+            warn!("the relay did not stop cleanly");
         }
+        info!(totals = ?status.totals(), "relay stopped");
     }
 }
 
-/// What may help, after what the system says.
-fn hint(error: &io::Error) -> &'static str {
-    let kind = error.kind();
-    if kind == io::ErrorKind::AddrInUse {
-        "; is another program there? Stop it, or give another address (port 0 picks a free one)"
-    } else if kind == io::ErrorKind::AddrNotAvailable {
-        "; this machine has no such address. Where others reach it at an address that is not its own, listen on \
-         0.0.0.0 and give that address as --public-ip"
-    } else if kind == io::ErrorKind::PermissionDenied {
-        "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE on Linux): give a higher port"
-    } else {
-        ""
+/// Checks a configuration as [`Relay::spawn`] would, certificate and key included, without binding anything. Blocks.
+///
+/// # Errors
+/// The first fault found.
+pub fn check(config: &Config) -> Result<(), SpawnError> {
+    prepare(config).map(drop)
+}
+
+async fn reload(identity: Arc<Identity>) -> Result<bool, TlsError> {
+    match spawn_blocking(move || identity.reload()).await {
+        Ok(reloaded) => Ok(reloaded? == Reloaded::Changed),
+        // The runtime is shutting down.
+        Err(_) => Ok(false),
     }
 }
 
-fn check(config: &Config) -> Result<(), SpawnError> {
-    if config.credentials.is_empty() {
-        return Err(SpawnError::NoCredentials);
-    }
-    if config.listen.is_empty() && config.tls_listen.is_empty() {
-        return Err(SpawnError::NoListener);
-    }
-    if !config.tls_listen.is_empty() && config.tls.is_none() {
-        return Err(SpawnError::NoTlsFiles);
-    }
-    if let Some(range) = &config.relay_ports
-        && (range.is_empty() || *range.start() == 0)
-    {
-        return Err(SpawnError::RelayPorts { first: *range.start(), last: *range.end() });
-    }
-    for (index, &second) in config.public_ip.iter().enumerate() {
-        let same = config.public_ip.iter().take(index).find(|first| Family::of(**first) == Family::of(second));
-        if let Some(&first) = same {
-            return Err(SpawnError::TwoPublicIps { first, second });
-        }
-    }
-    Ok(())
-}
-
-async fn load_tls(config: &Config) -> Result<Option<TlsAcceptor>, SpawnError> {
-    let Some(files) = config.tls.clone() else {
-        return Ok(None);
-    };
-    let loaded = tokio::task::spawn_blocking(move || tls::load(&files)).await;
-    match loaded {
-        Ok(acceptor) => Ok(Some(acceptor?)),
-        Err(error) => Err(SpawnError::System(io::Error::other(error))),
-    }
-}
-
-/// Listeners with the addresses they really got.
-struct Bound {
-    udp: Vec<Listener>,
-    tcp: Vec<(SocketAddr, TcpListener)>,
-    tls: Vec<(SocketAddr, TcpListener)>,
-}
-
-impl Bound {
-    fn bind(config: &Config) -> Result<Self, SpawnError> {
-        let mut bound = Self { udp: Vec::new(), tcp: Vec::new(), tls: Vec::new() };
-        for &address in &config.listen {
-            let (udp, tcp) = bind_both(address)?;
-            bound.udp.push(udp);
-            bound.tcp.push(tcp);
-        }
-        for &address in &config.tls_listen {
-            bound.tls.push(bind_stream("tls", address)?);
-        }
-        Ok(bound)
-    }
-}
-
-type BoundPair = (Listener, (SocketAddr, TcpListener));
-
-/// UDP and TCP on the same port. A port the system picked for one may be taken for the other: ask again.
-fn bind_both(address: SocketAddr) -> Result<BoundPair, SpawnError> {
-    let mut tries = if address.port() == 0 { 32 } else { 1 };
+/// Has new files serve every later handshake.
+async fn watch(identity: Arc<Identity>, period: Duration) {
+    let mut tick = tokio::time::interval(period.max(Duration::from_millis(10)));
     loop {
-        tries -= 1;
-        let udp = bind_udp(address)?;
-        match bind_stream("tcp", udp.local()) {
-            Ok(tcp) => return Ok((udp, tcp)),
-            Err(error) if tries == 0 => return Err(error),
-            Err(_) => {}
+        tick.tick().await;
+        if !identity.changed_on_disk() {
+            continue;
+        }
+        match reload(Arc::clone(&identity)).await {
+            Ok(true) => info!("the certificate was exchanged"),
+            Ok(false) => {}
+            Err(error) => warn!(%error, "the new certificate is of no use, the old one goes on"),
         }
     }
-}
-
-fn bind_udp(address: SocketAddr) -> Result<Listener, SpawnError> {
-    Listener::bind(address).map_err(|source| SpawnError::Bind { protocol: "udp", address, source })
-}
-
-fn bind_stream(protocol: &'static str, address: SocketAddr) -> Result<(SocketAddr, TcpListener), SpawnError> {
-    stream::bind(address)
-        .and_then(|listener| Ok((listener.local_addr()?, listener)))
-        .map_err(|source| SpawnError::Bind { protocol, address, source })
 }

@@ -1,30 +1,69 @@
-//! How many connections each source has, so that one stranger cannot hold them all.
+//! How many connections each listener and each source has, so that one stranger cannot hold them all.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts connections by IPv4 address and by IPv6 network of 64 bits, which is what one customer has.
-#[derive(Debug)]
-pub(crate) struct Sources {
+use crate::relay::source_of;
+
+/// Counts connections by source: an IPv4 address, or an IPv6 network of 64 bits.
+///
+/// Asked when a connection comes and told when it goes, from any thread; never on the way of a packet.
+#[derive(Debug, Clone)]
+pub(super) struct Sources {
     held: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
     max: usize,
 }
 
-/// One connection's place; given back when dropped.
+/// Counts the connections of one listener.
 #[derive(Debug)]
-pub(crate) struct Place {
-    held: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
-    source: IpAddr,
+pub(super) struct Room {
+    held: Arc<AtomicUsize>,
+    max: usize,
+}
+
+/// What one connection takes up: a place of its listener and one of its source. Both are given back when dropped.
+#[derive(Debug)]
+pub(super) struct Places {
+    _listener: ListenerPlace,
+    _source: SourcePlace,
+}
+
+/// Why a connection has to go at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoPlace {
+    /// The listener is full.
+    #[error("there are {max} connections, and no more are allowed")]
+    Listener {
+        /// What the listener may have.
+        max: usize,
+    },
+    /// The source has all it may have.
+    #[error("its source has {max} connections, and no more are allowed")]
+    Source {
+        /// What one source may have.
+        max: usize,
+    },
+}
+
+impl Places {
+    /// Takes both places, or neither.
+    pub(super) fn take(room: &Room, sources: &Sources, ip: IpAddr) -> Result<Self, NoPlace> {
+        let listener = room.enter().ok_or(NoPlace::Listener { max: room.max })?;
+        let source = sources.enter(ip).ok_or(NoPlace::Source { max: sources.max })?;
+        Ok(Self { _listener: listener, _source: source })
+    }
 }
 
 impl Sources {
-    pub(crate) fn new(max: usize) -> Self {
+    /// Every source may have `max` connections.
+    pub(super) fn new(max: usize) -> Self {
         Self { held: Arc::default(), max }
     }
 
     /// `None` when this source has all it may have.
-    pub(crate) fn enter(&self, ip: IpAddr) -> Option<Place> {
+    fn enter(&self, ip: IpAddr) -> Option<SourcePlace> {
         let source = source_of(ip);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.get(&source).copied().unwrap_or(0);
@@ -32,11 +71,43 @@ impl Sources {
             return None;
         }
         held.insert(source, count + 1);
-        Some(Place { held: Arc::clone(&self.held), source })
+        Some(SourcePlace { held: Arc::clone(&self.held), source })
     }
 }
 
-impl Drop for Place {
+impl Room {
+    /// One listener, which may have `max` connections.
+    pub(super) fn new(max: usize) -> Self {
+        Self { held: Arc::default(), max }
+    }
+
+    /// `None` when the listener is full.
+    fn enter(&self) -> Option<ListenerPlace> {
+        let others = self.held.fetch_add(1, Ordering::Relaxed);
+        // One too many gives its place back at once.
+        let place = ListenerPlace { held: Arc::clone(&self.held) };
+        (others < self.max).then_some(place)
+    }
+}
+
+#[derive(Debug)]
+struct ListenerPlace {
+    held: Arc<AtomicUsize>,
+}
+
+impl Drop for ListenerPlace {
+    fn drop(&mut self) {
+        self.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct SourcePlace {
+    held: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    source: IpAddr,
+}
+
+impl Drop for SourcePlace {
     fn drop(&mut self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = held.get_mut(&self.source) {
@@ -44,16 +115,6 @@ impl Drop for Place {
             if *count == 0 {
                 held.remove(&self.source);
             }
-        }
-    }
-}
-
-fn source_of(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }
@@ -83,6 +144,28 @@ mod tests {
         assert!(first.is_some());
         assert!(sources.enter(ip("2001:db8:0:1:ffff::2")).is_none());
         assert!(sources.enter(ip("2001:db8:0:2::1")).is_some());
+    }
+
+    #[test]
+    fn refused_connection_takes_no_place_at_all() {
+        let (room, sources) = (Room::new(2), Sources::new(1));
+        let first = Places::take(&room, &sources, ip("192.0.2.1")).unwrap();
+        let again = Places::take(&room, &sources, ip("192.0.2.1"));
+        assert_eq!(again.map(|_| ()), Err(NoPlace::Source { max: 1 }));
+        let second = Places::take(&room, &sources, ip("192.0.2.2")).unwrap();
+        let third = Places::take(&room, &sources, ip("192.0.2.3"));
+        assert_eq!(third.map(|_| ()), Err(NoPlace::Listener { max: 2 }));
+        assert_eq!(sources.held.lock().unwrap().len(), 2);
+        drop((first, second));
+        assert_eq!(room.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn places_come_back_from_other_threads() {
+        let (room, sources) = (Room::new(1), Sources::new(1));
+        let places = Places::take(&room, &sources, ip("192.0.2.1")).unwrap();
+        std::thread::spawn(move || drop(places)).join().unwrap();
+        assert!(Places::take(&room, &sources, ip("192.0.2.1")).is_ok());
     }
 
     fn ip(text: &str) -> IpAddr {

@@ -1,12 +1,15 @@
 //! How a request is answered: whom, signed how, and which code says no.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use tracing::{debug, warn};
 
 use super::Core;
-use super::types::{ClientAddr, Output};
-use crate::stun::attributes::{FINGERPRINT, NONCE, REALM, SOFTWARE, UNKNOWN_ATTRIBUTES};
+use super::types::{ClientAddr, OpenFailure, Output};
+use crate::stun::attributes::{
+    ALTERNATE_SERVER, FINGERPRINT, NONCE, REALM, SOFTWARE, UNKNOWN_ATTRIBUTES, encode_address,
+};
 use crate::stun::{Class, IntegrityKind, Key, Message, MessageBuilder, Method, TransactionId};
 
 /// The one who asked, and what its answer has to look like.
@@ -47,6 +50,8 @@ impl Asker {
 /// Why a request is refused; becomes the ERROR-CODE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
+    /// 300: this relay drains, another one is there.
+    TryAlternate(SocketAddr),
     /// 400: what is wrong with the request.
     BadRequest(&'static str),
     /// 401: no credentials, or wrong ones. Comes with a challenge.
@@ -65,17 +70,18 @@ pub(super) enum Refusal {
     WrongCredentials,
     /// 442: only UDP is relayed.
     UnsupportedTransport,
-    /// 443: an IPv4 allocation has IPv4 peers, and so on.
+    /// 443: the allocation has no address of that family.
     PeerFamilyMismatch,
-    /// 486: this user has enough.
+    /// 486: this user, this source or the relay has enough.
     QuotaReached,
     /// 508: no port, or no room in a table.
     InsufficientCapacity,
 }
 
 impl Refusal {
-    fn code(&self) -> u16 {
+    pub(super) fn code(&self) -> u16 {
         match self {
+            Self::TryAlternate(_) => 300,
             Self::BadRequest(_) => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
@@ -91,8 +97,9 @@ impl Refusal {
         }
     }
 
-    fn reason(&self) -> &'static str {
+    pub(super) fn reason(&self) -> &'static str {
         match self {
+            Self::TryAlternate(_) => "Try Alternate",
             Self::BadRequest(reason) => reason,
             Self::Unauthorized => "Unauthorized",
             Self::Forbidden => "Forbidden",
@@ -112,7 +119,8 @@ impl Refusal {
     fn is_remarkable(&self) -> bool {
         match self {
             Self::Forbidden | Self::QuotaReached | Self::InsufficientCapacity => true,
-            Self::BadRequest(_)
+            Self::TryAlternate(_)
+            | Self::BadRequest(_)
             | Self::Unauthorized
             | Self::UnknownAttributes(_)
             | Self::AllocationMismatch
@@ -125,9 +133,18 @@ impl Refusal {
     }
 }
 
+impl From<OpenFailure> for Refusal {
+    fn from(failure: OpenFailure) -> Self {
+        match failure {
+            OpenFailure::NoPort => Self::InsufficientCapacity,
+            OpenFailure::NoAddress => Self::FamilyNotSupported,
+        }
+    }
+}
+
 impl Core {
-    /// Signs an answer and queues it; returns its bytes.
-    pub(super) fn reply(&mut self, asker: &Asker, answer: MessageBuilder) -> Vec<u8> {
+    /// Signs an answer and queues it.
+    pub(super) fn reply(&mut self, asker: &Asker, answer: MessageBuilder) {
         let mut answer = answer;
         if !self.config.software.is_empty() {
             answer = answer.attribute(SOFTWARE, self.config.software.as_bytes());
@@ -138,13 +155,22 @@ impl Core {
         if asker.fingerprint {
             answer = answer.fingerprint();
         }
-        let bytes = answer.finish();
-        self.outputs.push_back(Output::Send { to: asker.client, bytes: bytes.clone() });
-        bytes
+        self.outputs.push_back(Output::Send { to: asker.client, bytes: answer.finish() });
+    }
+
+    /// True when one more request of somebody who has not proved who he is may be answered. Without an answer it
+    /// costs next to nothing, whoever's address it carries.
+    pub(super) fn admits_stranger(&self, now: Instant, asker: &Asker) -> bool {
+        let is_admitted = self.ledger.sources.admits(now, asker.client.remote.ip());
+        if !is_admitted {
+            self.counters.unanswered();
+        }
+        is_admitted
     }
 
     pub(super) fn refuse(&mut self, now: Instant, asker: &Asker, refusal: &Refusal) {
         let (code, reason) = (refusal.code(), refusal.reason());
+        self.counters.refused(code);
         if refusal.is_remarkable() && self.warnings.opens(now) {
             warn!(method = ?asker.method, code, reason, "refused a request");
         } else {
@@ -160,6 +186,9 @@ impl Core {
             Refusal::UnknownAttributes(kinds) => {
                 let value: Vec<u8> = kinds.iter().flat_map(|kind| kind.to_be_bytes()).collect();
                 answer = answer.attribute(UNKNOWN_ATTRIBUTES, &value);
+            }
+            Refusal::TryAlternate(server) => {
+                answer = answer.attribute(ALTERNATE_SERVER, encode_address(*server).as_bytes());
             }
             Refusal::BadRequest(_)
             | Refusal::Forbidden

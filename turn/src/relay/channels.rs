@@ -1,20 +1,24 @@
 //! Channel numbers of an allocation (RFC 8656 section 12): one peer each, and one for each peer.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::small::make_room;
+use super::types::Family;
 use crate::stun::ChannelNumber;
 
 /// The channels of one allocation. Expired ones stay until they are in the way, but count as absent.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    by_number: HashMap<ChannelNumber, Binding>,
-    by_peer: HashMap<SocketAddr, ChannelNumber>,
+    /// Ordered by number.
+    bindings: Vec<Binding>,
+    /// Places in `bindings`, ordered by peer. There are fewer channel numbers than a `u16` can count.
+    by_peer: Vec<u16>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Binding {
+    number: ChannelNumber,
     peer: SocketAddr,
     expires: Instant,
 }
@@ -32,13 +36,14 @@ pub(super) enum BindFailure {
 
 impl Channels {
     pub(super) fn peer(&self, number: ChannelNumber, now: Instant) -> Option<SocketAddr> {
-        let binding = self.by_number.get(&number)?;
+        let binding = self.bindings.get(self.find(number).ok()?)?;
         (binding.expires > now).then_some(binding.peer)
     }
 
     pub(super) fn number(&self, peer: SocketAddr, now: Instant) -> Option<ChannelNumber> {
-        let number = *self.by_peer.get(&peer)?;
-        self.peer(number, now).map(|_| number)
+        let place = self.by_peer.binary_search_by(|place| self.bindings[usize::from(*place)].peer.cmp(&peer)).ok()?;
+        let binding = self.bindings.get(usize::from(*self.by_peer.get(place)?))?;
+        (binding.expires > now).then_some(binding.number)
     }
 
     /// Checks a binding without making it.
@@ -55,12 +60,11 @@ impl Channels {
         if self.number(peer, now).is_some_and(|other| other != number) {
             return Err(BindFailure::PeerTaken);
         }
-        if self.by_number.len() >= max {
-            self.by_number.retain(|_, binding| binding.expires > now);
-            let by_number = &self.by_number;
-            self.by_peer.retain(|_, number| by_number.contains_key(number));
+        if self.bindings.len() >= max {
+            self.bindings.retain(|binding| binding.expires > now);
+            self.order_peers();
         }
-        if self.by_number.len() >= max && !self.by_number.contains_key(&number) {
+        if self.bindings.len() >= max && self.find(number).is_err() {
             return Err(BindFailure::Full);
         }
         Ok(())
@@ -68,17 +72,36 @@ impl Channels {
 
     /// Binds or renews; call [`Channels::check`] first.
     pub(super) fn bind(&mut self, number: ChannelNumber, peer: SocketAddr, expires: Instant) {
+        if let Ok(place) = self.find(number)
+            && let Some(binding) = self.bindings.get_mut(place)
+            && binding.peer == peer
+        {
+            binding.expires = expires;
+            return;
+        }
         // Either side may still hold an expired partner.
-        if let Some(old) = self.by_number.insert(number, Binding { peer, expires })
-            && old.peer != peer
-        {
-            self.by_peer.remove(&old.peer);
-        }
-        if let Some(old) = self.by_peer.insert(peer, number)
-            && old != number
-        {
-            self.by_number.remove(&old);
-        }
+        self.bindings.retain(|old| old.number != number && old.peer != peer);
+        let (Ok(place) | Err(place)) = self.find(number);
+        make_room(&mut self.bindings);
+        self.bindings.insert(place, Binding { number, peer, expires });
+        self.order_peers();
+    }
+
+    /// The allocation has no address of this family any more.
+    pub(super) fn forget(&mut self, family: Family) {
+        self.bindings.retain(|binding| Family::of(binding.peer.ip()) != family);
+        self.order_peers();
+    }
+
+    fn find(&self, number: ChannelNumber) -> Result<usize, usize> {
+        self.bindings.binary_search_by_key(&number, |binding| binding.number)
+    }
+
+    fn order_peers(&mut self) {
+        let bindings = &self.bindings;
+        self.by_peer.clear();
+        self.by_peer.extend((0..bindings.len()).filter_map(|place| u16::try_from(place).ok()));
+        self.by_peer.sort_unstable_by_key(|place| bindings[usize::from(*place)].peer);
     }
 }
 
@@ -110,6 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn peer_may_change_to_another_number_once_the_old_one_has_expired() {
+        let now = base();
+        let soon = now + Duration::from_secs(1);
+        let later = now + Duration::from_secs(600);
+        let mut channels = Channels::default();
+        channels.bind(channel(0x4001), peer(2), later);
+        channels.bind(channel(0x4000), peer(1), soon);
+        assert_eq!(channels.check(channel(0x4002), peer(1), 3, soon), Ok(()));
+        channels.bind(channel(0x4002), peer(1), later);
+        assert_eq!(channels.peer(channel(0x4000), now), None);
+        assert_eq!(channels.number(peer(1), soon), Some(channel(0x4002)));
+        assert_eq!(channels.number(peer(2), soon), Some(channel(0x4001)));
+    }
+
+    #[test]
     fn full_table_makes_room_only_from_expired_channels() {
         let now = base();
         let soon = now + Duration::from_secs(1);
@@ -117,6 +155,26 @@ mod tests {
         channels.bind(channel(0x4000), peer(1), soon);
         assert_eq!(channels.check(channel(0x4001), peer(2), 1, now), Err(BindFailure::Full));
         assert_eq!(channels.check(channel(0x4001), peer(2), 1, soon), Ok(()));
+    }
+
+    #[test]
+    fn many_channels_are_found_from_both_sides() {
+        let now = base();
+        let later = now + Duration::from_secs(600);
+        let mut channels = Channels::default();
+        let pairs = |last: u8| (channel(0x4000 + u16::from(last ^ 0x15)), peer(last ^ 0x2a));
+        for last in 0..64 {
+            let (number, peer) = pairs(last);
+            channels.bind(number, peer, later);
+        }
+        for last in 0..64 {
+            let (number, peer) = pairs(last);
+            assert_eq!((channels.number(peer, now), channels.peer(number, now)), (Some(number), Some(peer)));
+        }
+        channels.forget(Family::V6);
+        assert_eq!(channels.bindings.len(), 64);
+        channels.forget(Family::V4);
+        assert_eq!(channels.number(peer(1), now), None);
     }
 
     fn channel(number: u16) -> ChannelNumber {

@@ -1,4 +1,4 @@
-//! The data path: one look-up or two per packet, no allocation, no copy of the payload.
+//! The data path: one look-up or two per packet, no allocation, no copy of the payload, no lock.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -6,9 +6,10 @@ use std::time::Instant;
 use tracing::trace;
 
 use super::Core;
-use super::types::{ClientAddr, RelayId};
-use crate::stun::attributes::{self, DATA, DONT_FRAGMENT, EncodedAddress, XOR_PEER_ADDRESS};
-use crate::stun::{ChannelData, ChannelNumber, Class, HEADER_LENGTH, MAGIC_COOKIE, Message, Method, TransactionId};
+use super::head::Head;
+use super::types::{ClientAddr, Family, RelayId};
+use crate::stun::attributes::{self, DATA, DONT_FRAGMENT, XOR_PEER_ADDRESS};
+use crate::stun::{ChannelData, Message, Method};
 
 /// Where a datagram goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Decision<'a> {
         to: SocketAddr,
         /// What to send.
         payload: &'a [u8],
+        /// The client wants the DF bit set (RFC 8656 section 11.4).
+        dont_fragment: bool,
     },
     /// To a client: `head`, `payload` and `padding` zero bytes, in one datagram or frame.
     ToClient {
@@ -35,68 +38,72 @@ pub enum Decision<'a> {
         /// Zero bytes to append, 0 to 3.
         padding: usize,
     },
+    /// To another worker of this relay, whose [`Core::handle_sibling`] knows what to do with it.
+    ToSibling {
+        /// The worker that the address belongs to.
+        worker: u8,
+        /// The relayed address that it comes from.
+        from: SocketAddr,
+        /// The relayed address that it goes to.
+        to: SocketAddr,
+        /// What the client sent.
+        payload: &'a [u8],
+    },
 }
 
-const LONGEST_HEAD: usize = HEADER_LENGTH + 24 + 4;
+/// What a client sends to a peer.
+#[derive(Debug, Clone, Copy)]
+struct Upward<'a> {
+    peer: SocketAddr,
+    payload: &'a [u8],
+    dont_fragment: bool,
+}
 
-/// The bytes in front of a payload on its way to a client: a channel data header, or a Data indication up to and
-/// including the header of its DATA attribute.
+/// Which way leads to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    bytes: [u8; LONGEST_HEAD],
-    length: usize,
+enum Way {
+    /// Through the relay socket.
+    Out,
+    /// To an allocation of this core.
+    Here(RelayId),
+    /// To an allocation of another worker's core.
+    There(u8),
 }
 
-impl Head {
-    /// The longest head: STUN header, XOR-PEER-ADDRESS with an IPv6 address, header of DATA.
-    pub const MAX: usize = LONGEST_HEAD;
-
-    /// Channel data; `None` when the payload is longer than 65 535 bytes.
-    #[must_use]
-    pub fn channel(number: ChannelNumber, payload: usize) -> Option<Self> {
-        let mut head = Self::empty();
-        head.push(&number.get().to_be_bytes());
-        head.push(&u16::try_from(payload).ok()?.to_be_bytes());
-        Some(head)
-    }
-
-    /// A Data indication; `None` when the payload does not fit a message.
-    #[must_use]
-    pub fn data(transaction: TransactionId, peer: SocketAddr, payload: usize) -> Option<Self> {
-        let peer = EncodedAddress::new(peer, transaction);
-        let address = peer.as_bytes();
-        let length = 4 + address.len() + 4 + payload.next_multiple_of(4);
-        let mut head = Self::empty();
-        head.push(&Method::Data.with(Class::Indication).to_be_bytes());
-        head.push(&u16::try_from(length).ok()?.to_be_bytes());
-        head.push(&MAGIC_COOKIE);
-        head.push(&transaction.0);
-        head.push(&XOR_PEER_ADDRESS.to_be_bytes());
-        head.push(&u16::try_from(address.len()).ok()?.to_be_bytes());
-        head.push(address);
-        head.push(&DATA.to_be_bytes());
-        head.push(&u16::try_from(payload).ok()?.to_be_bytes());
-        Some(head)
-    }
-
-    /// The bytes to send.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-
-    fn empty() -> Self {
-        Self { bytes: [0; LONGEST_HEAD], length: 0 }
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        self.bytes[self.length..end].copy_from_slice(bytes);
-        self.length = end;
-    }
+/// How a peer's datagram came to its allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entrance {
+    Socket,
+    Inside,
 }
 
 impl Core {
+    /// One datagram that arrived at a relay socket, on its way from a peer to the client.
+    pub fn handle_peer<'a>(
+        &mut self,
+        now: Instant,
+        relay: RelayId,
+        from: SocketAddr,
+        payload: &'a [u8],
+    ) -> Decision<'a> {
+        self.down(now, relay, from, payload, Entrance::Socket)
+    }
+
+    /// One datagram from another worker's client, whose relayed address is `from`, to the relayed address `to` of
+    /// this core.
+    pub fn handle_sibling<'a>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &'a [u8],
+    ) -> Decision<'a> {
+        match self.allocations.at(to) {
+            Some(relay) => self.down(now, relay, from, payload, Entrance::Inside),
+            None => dropped("no allocation at this address any more"),
+        }
+    }
+
     pub(super) fn channel_data<'a>(&mut self, now: Instant, from: ClientAddr, bytes: &'a [u8]) -> Decision<'a> {
         let Some(data) = ChannelData::parse(bytes) else {
             return dropped("channel data cut short or out of range");
@@ -106,7 +113,7 @@ impl Core {
         };
         let peer = self.allocations.get(relay).and_then(|allocation| allocation.channels.peer(data.number, now));
         match peer {
-            Some(peer) => self.up(now, relay, peer, data.payload),
+            Some(peer) => self.up(now, relay, Upward { peer, payload: data.payload, dont_fragment: false }),
             None => dropped("channel not bound"),
         }
     }
@@ -127,13 +134,15 @@ impl Core {
         };
         let mut peer = None;
         let mut payload = None;
+        let mut dont_fragment = false;
         for attribute in message.attributes() {
             match attribute.kind {
                 XOR_PEER_ADDRESS if peer.is_none() => {
                     peer = attributes::decode_xor_address(attribute.value, message.transaction());
                 }
                 DATA if payload.is_none() => payload = Some(attribute.value),
-                XOR_PEER_ADDRESS | DATA | DONT_FRAGMENT => {}
+                DONT_FRAGMENT => dont_fragment = true,
+                XOR_PEER_ADDRESS | DATA => {}
                 kind if attributes::must_be_understood(kind) && !attributes::is_known(kind) => {
                     return dropped("unknown attribute");
                 }
@@ -141,55 +150,78 @@ impl Core {
             }
         }
         match (peer, payload) {
-            (Some(peer), Some(payload)) => self.up(now, relay, peer, payload),
+            (Some(peer), Some(payload)) => self.up(now, relay, Upward { peer, payload, dont_fragment }),
             _ => dropped("no peer or no data"),
         }
     }
 
     /// From a client to its peer; straight into the other allocation when the peer is a relayed address of ours.
-    fn up<'a>(&mut self, now: Instant, relay: RelayId, peer: SocketAddr, payload: &'a [u8]) -> Decision<'a> {
-        let inside = self.allocations.at(peer);
-        let Some(allocation) = self.allocations.get_mut(relay) else {
+    fn up<'a>(&mut self, now: Instant, relay: RelayId, packet: Upward<'a>) -> Decision<'a> {
+        let Upward { peer, payload, dont_fragment } = packet;
+        let Some(allocation) = self.allocations.get(relay) else {
             return dropped("no allocation");
         };
         if allocation.expires <= now || peer.port() == 0 {
             return dropped("allocation expired, or port 0");
         }
-        let Some(permission) = allocation.permissions.get(peer.ip(), now) else {
+        let Some(rights) = allocation.permissions.get(peer.ip(), now) else {
             return dropped("no permission");
         };
-        if permission.inside_only && inside.is_none() {
+        let Some(&address) = allocation.address(Family::of(peer.ip())) else {
+            return dropped("no relayed address of the peer's family");
+        };
+        let way = if rights.own { self.way_inside(peer) } else { Way::Out };
+        if rights.inside_only && way == Way::Out {
             return dropped("peer address is refused");
         }
+        let Some(allocation) = self.allocations.get_mut(relay) else {
+            return dropped("no allocation");
+        };
         let bytes = payload.len() as u64;
+        if let Some(caps) = &mut self.caps
+            && !caps.up.admit(&self.ledger.up, now, &mut allocation.spent_up, bytes)
+        {
+            self.counters.limited();
+            return dropped("over the bandwidth cap");
+        }
         allocation.bytes_to_peers += bytes;
         self.counters.to_peer(bytes);
-        let relayed = allocation.relayed;
-        match inside {
-            Some(target) => self.handle_peer(now, target, relayed, payload),
-            None => Decision::ToPeer { relay, to: peer, payload },
+        match way {
+            Way::Out => Decision::ToPeer { relay: address.relay, to: peer, payload, dont_fragment },
+            Way::Here(target) => self.down(now, target, address.relayed(), payload, Entrance::Inside),
+            Way::There(worker) => Decision::ToSibling { worker, from: address.relayed(), to: peer, payload },
         }
     }
 
-    /// One datagram that arrived at an allocation's relay socket, on its way from a peer to the client.
-    pub fn handle_peer<'a>(
+    /// Ports are unique among relayed addresses, so that the port alone tells whose it is. That another worker's
+    /// address is the right one is for that worker to see.
+    fn way_inside(&self, peer: SocketAddr) -> Way {
+        match self.ledger.worker_at(peer.port()) {
+            Some(worker) if worker == self.worker => self.allocations.at(peer).map_or(Way::Out, Way::Here),
+            Some(worker) => Way::There(worker),
+            None => Way::Out,
+        }
+    }
+
+    fn down<'a>(
         &mut self,
         now: Instant,
         relay: RelayId,
         from: SocketAddr,
         payload: &'a [u8],
+        entrance: Entrance,
     ) -> Decision<'a> {
-        let inside = self.allocations.at(from).is_some();
         let Some(allocation) = self.allocations.get_mut(relay) else {
             return dropped("no allocation");
         };
         if allocation.expires <= now {
             return dropped("allocation expired");
         }
-        let Some(permission) = allocation.permissions.get(from.ip(), now) else {
+        let Some(rights) = allocation.permissions.get(from.ip(), now) else {
             return dropped("no permission");
         };
-        if permission.inside_only && !inside {
+        // What our own allocations send to each other never takes the socket.
+        if rights.inside_only && entrance == Entrance::Socket {
             return dropped("peer address is refused");
         }
         let to = allocation.client;
@@ -204,6 +236,12 @@ impl Core {
             return dropped("payload too long for its frame");
         };
         let bytes = payload.len() as u64;
+        if let Some(caps) = &mut self.caps
+            && !caps.down.admit(&self.ledger.down, now, &mut allocation.spent_down, bytes)
+        {
+            self.counters.limited();
+            return dropped("over the bandwidth cap");
+        }
         allocation.bytes_to_client += bytes;
         self.counters.to_client(bytes);
         let padding = if padded { payload.len().next_multiple_of(4) - payload.len() } else { 0 };
@@ -214,32 +252,4 @@ impl Core {
 fn dropped(why: &'static str) -> Decision<'static> {
     trace!(why, "dropped");
     Decision::Done
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stun::MessageBuilder;
-
-    #[test]
-    fn data_head_is_what_the_message_builder_writes() {
-        let id = TransactionId([3; 12]);
-        for peer in ["192.0.2.9:77", "[2001:db8::9]:77"] {
-            let peer: SocketAddr = peer.parse().unwrap();
-            let built = MessageBuilder::new(Class::Indication, Method::Data, id)
-                .xor_address(XOR_PEER_ADDRESS, peer)
-                .attribute(DATA, b"hello")
-                .finish();
-            let mut sent = Head::data(id, peer, 5).unwrap().as_bytes().to_vec();
-            sent.extend_from_slice(b"hello\0\0\0");
-            assert_eq!(sent, built);
-        }
-    }
-
-    #[test]
-    fn oversized_payload_has_no_head() {
-        let peer = SocketAddr::from(([192, 0, 2, 9], 77));
-        assert_eq!(Head::data(TransactionId([0; 12]), peer, 65_530), None);
-        assert_eq!(Head::channel(ChannelNumber::new(0x4000).unwrap(), 65_536), None);
-    }
 }

@@ -16,11 +16,11 @@ pub(super) struct Dice {
 }
 
 impl Dice {
-    pub(super) fn new(seed: &[u8; 32]) -> Self {
-        let root = hmac::Key::new(hmac::HMAC_SHA256, seed);
+    /// Workers have one seed and different numbers.
+    pub(super) fn new(seed: &[u8; 32], worker: u8) -> Self {
         // A key of its own, so that what is drawn here tells nothing about nonces.
-        let key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"dice").as_ref());
-        let cheap = first_eight(hmac::sign(&root, b"indications").as_ref());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, grown(seed, b"dice", worker).as_ref());
+        let cheap = first_eight(grown(seed, b"indications", worker).as_ref());
         Self { key, drawn: 0, cheap: u64::from_be_bytes(cheap) }
     }
 
@@ -53,10 +53,38 @@ impl fmt::Debug for Dice {
     }
 }
 
+/// What the tables of one worker are scattered by.
+pub(super) fn table_seed(seed: &[u8; 32], worker: u8) -> u64 {
+    u64::from_be_bytes(first_eight(grown(seed, b"tables", worker).as_ref()))
+}
+
+fn grown(seed: &[u8; 32], label: &[u8], worker: u8) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, seed));
+    context.update(label);
+    context.update(&[worker]);
+    context.sign()
+}
+
 fn first_eight(bytes: &[u8]) -> [u8; 8] {
     let mut eight = [0; 8];
     for (to, from) in eight.iter_mut().zip(bytes) {
         *to = *from;
     }
     eight
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_draw_different_numbers_from_one_seed() {
+        let (mut one, mut two) = (Dice::new(&[1; 32], 0), Dice::new(&[1; 32], 1));
+        let token = one.token();
+        assert_ne!(token, two.token());
+        assert_ne!(token, one.token());
+        assert_eq!(token, Dice::new(&[1; 32], 0).token(), "the same seed gives the same numbers");
+        assert_ne!(one.transaction(), two.transaction());
+        assert_ne!(table_seed(&[1; 32], 0), table_seed(&[1; 32], 1));
+    }
 }

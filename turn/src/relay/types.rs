@@ -47,12 +47,19 @@ pub struct ClientAddr {
     pub local: SocketAddr,
 }
 
-/// Names one relay socket, and the allocation it belongs to. Never used twice.
+/// Names one relay socket of one [`Core`](super::Core), and leads to the allocation it belongs to. Both numbers
+/// together are never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RelayId(pub u64);
+pub struct RelayId {
+    /// A place in a table, counted from 0. The lowest ones are used, again and again: there are never many more than
+    /// sockets at one time.
+    pub slot: u32,
+    /// How many sockets had this place before.
+    pub generation: u32,
+}
 
-/// The two kinds of IP address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The two kinds of IP address; IPv4 comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4.
     V4,
@@ -88,6 +95,15 @@ impl Family {
             Some(_) | None => None,
         }
     }
+
+    /// The byte that names the family in attributes.
+    #[must_use]
+    pub fn value(self) -> u8 {
+        match self {
+            Self::V4 => FAMILY_V4,
+            Self::V6 => FAMILY_V6,
+        }
+    }
 }
 
 /// Which port a relay socket shall get.
@@ -97,10 +113,10 @@ pub enum PortHint {
     Any,
     /// An even one.
     Even,
-    /// An even one, and `next` opened on the port after it and kept for later.
+    /// An even one, and a second socket on the port after it, kept open for later.
     EvenAndNext {
-        /// The id of the second socket.
-        next: RelayId,
+        /// The name the second socket is kept under, until [`Output::AdoptRelaySocket`] or [`Output::DropReserved`].
+        token: [u8; 8],
     },
 }
 
@@ -109,7 +125,7 @@ pub enum PortHint {
 pub enum Output {
     /// Send a message to a client.
     Send {
-        /// The client.
+        /// The client; `local` is the address the message has to leave from.
         to: ClientAddr,
         /// The whole message.
         bytes: Vec<u8>,
@@ -126,6 +142,19 @@ pub enum Output {
         /// Which port.
         port: PortHint,
     },
+    /// Take the socket that was kept under this token, maybe by another worker, then call
+    /// [`allocation_opened`](super::Core::allocation_opened) or [`allocation_failed`](super::Core::allocation_failed).
+    AdoptRelaySocket {
+        /// The id it is known by from now on.
+        relay: RelayId,
+        /// The name it was kept under.
+        token: [u8; 8],
+    },
+    /// Close the socket that was kept under this token, if there is one.
+    DropReserved {
+        /// The name it was kept under.
+        token: [u8; 8],
+    },
     /// Close a socket, if it is open.
     CloseRelaySocket {
         /// The id it is known by.
@@ -140,4 +169,43 @@ pub enum OpenFailure {
     NoPort,
     /// This machine has no address of that family.
     NoAddress,
+}
+
+/// Who counts as one source of requests: an IPv4 address, in whatever spelling, or an IPv6 network of 64 bits, which
+/// is what one customer has.
+pub(crate) fn source_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_is_an_ipv4_address_or_an_ipv6_network() {
+        for (ip, source) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::", "2001:db8:1:2::"),
+        ] {
+            assert_eq!(source_of(ip.parse().unwrap()), source.parse::<IpAddr>().unwrap(), "{ip}");
+        }
+    }
+
+    #[test]
+    fn family_and_its_value_belong_together() {
+        for family in [Family::V4, Family::V6] {
+            assert_eq!(Family::from_value(&[family.value(), 0, 0, 0]), Some(family));
+            assert_eq!(Family::of(family.wildcard()), family);
+        }
+        assert_eq!(Family::from_value(&[3]), None);
+        assert_eq!(Family::from_value(&[]), None);
+    }
 }

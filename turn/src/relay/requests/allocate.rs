@@ -1,207 +1,234 @@
-//! Allocate (RFC 8656 section 7): asked for, waiting for its socket, answered.
+//! Allocate (RFC 8656 section 7): asked for, waiting for its sockets, answered.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
 use super::super::Core;
-use super::super::allocations::Allocation;
+use super::super::allocations::{Allocation, RelayedAddress};
 use super::super::answers::{Asker, Refusal};
 use super::super::channels::Channels;
 use super::super::permissions::Permissions;
 use super::super::reservations::Reservation;
+use super::super::source_of;
 use super::super::types::{ClientAddr, Family, OpenFailure, Output, PortHint, RelayId};
 use super::Outcome;
+use super::openings::Opening;
+use super::wish::{Port, Wish};
 use crate::auth::User;
-use crate::stun::Message;
 use crate::stun::attributes::{
-    ADDITIONAL_ADDRESS_FAMILY, ADDRESS_ERROR_CODE, EVEN_PORT, FAMILY_V6, LIFETIME, PROTOCOL_UDP,
-    REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, RESERVATION_TOKEN, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS,
-    encode_error_code,
+    ADDRESS_ERROR_CODE, LIFETIME, RESERVATION_TOKEN, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS, encode_error_code,
 };
-
-/// Allocate requests whose socket is being opened.
-#[derive(Debug, Default)]
-pub(in crate::relay) struct Openings {
-    by_relay: BTreeMap<RelayId, Opening>,
-    by_client: BTreeMap<ClientAddr, RelayId>,
-    last: u64,
-}
-
-/// One of them.
-#[derive(Debug)]
-pub(in crate::relay) struct Opening {
-    asker: Asker,
-    user: User,
-    lifetime: Duration,
-    /// The socket on the next port, to be kept for later.
-    next: Option<RelayId>,
-    /// A second relayed address was asked for, and is not to be had.
-    second_refused: bool,
-    abandoned: bool,
-}
-
-impl Openings {
-    pub(in crate::relay) fn take(&mut self, relay: RelayId) -> Option<Opening> {
-        let opening = self.by_relay.remove(&relay)?;
-        if !opening.abandoned {
-            self.by_client.remove(&opening.asker.client);
-        }
-        Some(opening)
-    }
-
-    /// The client went away; its socket is closed as soon as it is open.
-    pub(in crate::relay) fn abandon(&mut self, client: ClientAddr) {
-        if let Some(relay) = self.by_client.remove(&client)
-            && let Some(opening) = self.by_relay.get_mut(&relay)
-        {
-            opening.abandoned = true;
-        }
-    }
-
-    pub(in crate::relay) fn abandon_all(&mut self) {
-        self.by_client.clear();
-        for opening in self.by_relay.values_mut() {
-            opening.abandoned = true;
-        }
-    }
-
-    fn next_id(&mut self) -> RelayId {
-        self.last += 1;
-        RelayId(self.last)
-    }
-
-    fn wait_for(&mut self, relay: RelayId, opening: Opening) {
-        self.by_client.insert(opening.asker.client, relay);
-        self.by_relay.insert(relay, opening);
-    }
-}
+use crate::stun::{Message, MessageBuilder};
 
 impl Core {
     pub(super) fn allocate(&mut self, now: Instant, asker: &Asker, user: User, message: &Message<'_>) -> Outcome {
         if let Some(relay) = self.allocations.of_client(asker.client) {
-            return self.answer_again(relay, asker);
+            return self.answer_again(relay, asker, &user);
         }
-        if self.openings.by_client.contains_key(&asker.client) {
+        if self.openings.is_waiting(asker.client) {
             return Ok(None);
         }
         let wish = Wish::read(message)?;
         let lifetime = self.granted_lifetime(message.number(LIFETIME));
-        let opening = |next| Opening {
-            asker: asker.clone(),
-            user: user.clone(),
-            lifetime,
-            next,
-            second_refused: wish.second_address,
-            abandoned: false,
-        };
         if let Some(token) = wish.token {
-            let reserved = self.reservations.redeem(token, &user, now).ok_or(Refusal::InsufficientCapacity)?;
-            // Its place in the quota goes over to the allocation.
-            self.finish_allocate(now, reserved.relay, reserved.local, opening(None));
-            return Ok(None);
+            return self.adopt(now, asker, user, lifetime, token);
         }
-        let (bind, towards) = self.bind_address(asker.client, wish.family).ok_or(Refusal::FamilyNotSupported)?;
-        let sockets = if wish.port == Port::EvenAndNext { 2 } else { 1 };
-        if !self.quotas.take(&user, sockets) {
+        if self.ledger.is_draining() {
+            return Err(self.send_elsewhere(asker.client));
+        }
+        let mut failed = Vec::new();
+        let places = self.places(asker.client, wish.addresses, &mut failed);
+        let Some(&(first_bind, _)) = places.first() else {
+            return Err(Refusal::FamilyNotSupported);
+        };
+        let source = source_of(asker.client.remote.ip());
+        let sockets = places.len() + usize::from(wish.port == Port::EvenAndNext);
+        if !self.ledger.take_quota(&user, source, sockets) {
             return Err(Refusal::QuotaReached);
         }
-        let relay = self.openings.next_id();
-        let (port, next) = match wish.port {
-            Port::Any => (PortHint::Any, None),
-            Port::Even => (PortHint::Even, None),
-            Port::EvenAndNext => {
-                let next = self.openings.next_id();
-                (PortHint::EvenAndNext { next }, Some(next))
-            }
-        };
-        self.openings.wait_for(relay, opening(next));
-        self.outputs.push_back(Output::OpenRelaySocket { relay, bind, towards, port });
+        let (port, token) = self.port_hint(wish.port);
+        let first = self.allocations.prepare();
+        let mut waiting = vec![(first, Family::of(first_bind))];
+        for (bind, _) in places.iter().skip(1) {
+            waiting.push((self.allocations.prepare(), Family::of(*bind)));
+        }
+        for ((relay, _), (bind, towards)) in waiting.iter().zip(places) {
+            self.outputs.push_back(Output::OpenRelaySocket { relay: *relay, bind, towards, port });
+        }
+        self.openings.wait_for(Opening {
+            asker: asker.clone(),
+            user,
+            source,
+            lifetime,
+            token,
+            adopted: None,
+            first,
+            waiting,
+            opened: Vec::new(),
+            failed,
+            abandoned: false,
+        });
         Ok(None)
     }
 
-    pub(in crate::relay) fn finish_allocate(
+    /// Redeems a reservation; its port and its place in the quotas go over to the allocation.
+    fn adopt(&mut self, now: Instant, asker: &Asker, user: User, lifetime: Duration, token: [u8; 8]) -> Outcome {
+        let reservation = self.ledger.redeem(token, &user, now).ok_or(Refusal::InsufficientCapacity)?;
+        self.reserved.remove(&(reservation.expires, token));
+        let relay = self.allocations.prepare();
+        self.openings.wait_for(Opening {
+            asker: asker.clone(),
+            user,
+            source: reservation.source,
+            lifetime,
+            token: None,
+            adopted: Some(reservation.local),
+            first: relay,
+            waiting: vec![(relay, Family::of(reservation.local.ip()))],
+            opened: Vec::new(),
+            failed: Vec::new(),
+            abandoned: false,
+        });
+        self.outputs.push_back(Output::AdoptRelaySocket { relay, token });
+        Ok(None)
+    }
+
+    /// What became of one socket. With the last one of its request, the request is answered.
+    pub(in crate::relay) fn socket_result(
         &mut self,
         now: Instant,
         relay: RelayId,
-        local: SocketAddr,
-        opening: Opening,
+        result: Result<SocketAddr, OpenFailure>,
     ) {
-        let relayed = SocketAddr::new(self.advertised(local.ip()), local.port());
-        // Behind one public address, sockets on two local addresses may have got the same port.
-        let is_taken = [local, relayed].into_iter().any(|address| self.allocations.at(address).is_some());
-        if opening.abandoned || is_taken {
-            for relay in std::iter::once(relay).chain(opening.next) {
+        let Some((mut opening, family)) = self.openings.take(relay) else {
+            if result.is_ok() {
                 self.outputs.push_back(Output::CloseRelaySocket { relay });
             }
-            self.fail_allocate(now, &opening, OpenFailure::NoPort);
             return;
+        };
+        let failure = match result {
+            Ok(local) if self.claim(now, &opening, local) => {
+                let (seen, port) = (self.advertised(local.ip()), local.port());
+                opening.opened.push(RelayedAddress { relay, local: local.ip(), seen, port });
+                None
+            }
+            Ok(_) => {
+                self.outputs.push_back(Output::CloseRelaySocket { relay });
+                Some(OpenFailure::NoPort)
+            }
+            Err(failure) => Some(failure),
+        };
+        if let Some(failure) = failure {
+            if let Some(token) = opening.token {
+                self.outputs.push_back(Output::DropReserved { token });
+            }
+            opening.failed.push((family, failure));
+            self.allocations.discard(relay);
+            if let Some(reserved) = opening.adopted {
+                self.ledger.release_port(reserved.port());
+            }
+            self.ledger.release_quota(&opening.user, opening.source, 1 + usize::from(opening.token.is_some()));
         }
-        let mut answer = opening
-            .asker
-            .success()
-            .xor_address(XOR_RELAYED_ADDRESS, relayed)
-            .number(LIFETIME, seconds(opening.lifetime))
-            .xor_address(XOR_MAPPED_ADDRESS, opening.asker.client.remote);
-        if let Some(next) = opening.next {
-            let token = self.dice.token();
-            answer = answer.attribute(RESERVATION_TOKEN, &token);
-            self.reservations.keep(
-                token,
-                Reservation {
-                    relay: next,
-                    local: SocketAddr::new(local.ip(), local.port().saturating_add(1)),
-                    user: opening.user.clone(),
-                    expires: now + self.config.lifetimes.reservation,
-                },
-            );
+        if opening.waiting.is_empty() {
+            self.conclude(now, opening);
+        } else {
+            self.openings.give_back(opening);
         }
-        if opening.second_refused {
-            let mut value = encode_error_code(440).to_vec();
-            value[0] = FAMILY_V6;
-            value.extend_from_slice(b"Address Family not Supported");
-            answer = answer.attribute(ADDRESS_ERROR_CODE, &value);
-        }
-        let answer = self.reply(&opening.asker, answer);
-        self.counters.allocation_made();
-        info!(
-            allocation = relay.0,
-            transport = ?opening.asker.client.transport,
-            family = ?Family::of(local.ip()),
-            seconds = opening.lifetime.as_secs(),
-            "allocation made"
-        );
-        self.allocations.insert(
-            relay,
-            Allocation {
-                client: opening.asker.client,
-                user: opening.user,
-                local,
-                relayed,
-                made: now,
-                expires: now + opening.lifetime,
-                permissions: Permissions::default(),
-                channels: Channels::default(),
-                request: opening.asker.transaction,
-                answer,
-                bytes_to_peers: 0,
-                bytes_to_client: 0,
-            },
-        );
     }
 
-    pub(in crate::relay) fn fail_allocate(&mut self, now: Instant, opening: &Opening, failure: OpenFailure) {
-        self.release(opening);
+    /// True when the address is nobody else's, and the next one neither where that shall be kept. Behind one public
+    /// address, sockets on two local addresses may have got the same port.
+    fn claim(&mut self, now: Instant, opening: &Opening, local: SocketAddr) -> bool {
         if opening.abandoned {
+            return false;
+        }
+        if let Some(reserved) = opening.adopted {
+            return (reserved.ip(), reserved.port()) == (local.ip(), local.port());
+        }
+        let seen = self.advertised(local.ip());
+        if !self.ledger.claim(local, seen) {
+            return false;
+        }
+        let Some(token) = opening.token else {
+            return true;
+        };
+        let expires = now + self.config.lifetimes.reservation;
+        let is_kept = local.port().checked_add(1).is_some_and(|port| {
+            let local = SocketAddr::new(local.ip(), port);
+            let (user, source) = (opening.user.clone(), opening.source);
+            self.ledger.reserve(token, Reservation { local, user, source, expires }, seen)
+        });
+        if is_kept {
+            self.reserved.insert((expires, token));
+        } else {
+            self.ledger.release_port(local.port());
+        }
+        is_kept
+    }
+
+    /// Every socket is there, or is not to be had.
+    fn conclude(&mut self, now: Instant, opening: Opening) {
+        let Opening { asker, user, source, mut opened, failed, .. } = opening;
+        if opening.abandoned {
+            for address in opened {
+                self.allocations.discard(address.relay);
+                self.close(address);
+                self.ledger.release_quota(&user, source, 1);
+            }
             return;
         }
-        let refusal = match failure {
-            OpenFailure::NoPort => Refusal::InsufficientCapacity,
-            OpenFailure::NoAddress => Refusal::FamilyNotSupported,
+        opened.sort_unstable_by_key(RelayedAddress::family);
+        let mut addresses = opened.into_iter();
+        let Some(first) = addresses.next() else {
+            // A family that is full may have room again; one that is not there will not come.
+            let is_full = failed.iter().any(|(_, failure)| *failure == OpenFailure::NoPort);
+            let failure = if is_full { OpenFailure::NoPort } else { OpenFailure::NoAddress };
+            self.refuse(now, &asker, &Refusal::from(failure));
+            return;
         };
-        self.refuse(now, &opening.asker, &refusal);
+        self.made += 1;
+        let allocation = Allocation {
+            client: asker.client,
+            user,
+            source,
+            first,
+            second: addresses.next().map(Box::new),
+            serial: self.made,
+            made: now,
+            expires: now + opening.lifetime,
+            permissions: Permissions::default(),
+            channels: Channels::default(),
+            request: asker.transaction,
+            granted: seconds(opening.lifetime),
+            token: opening.token,
+            missing: failed.first().copied(),
+            bytes_to_peers: 0,
+            bytes_to_client: 0,
+            spent_up: 0,
+            spent_down: 0,
+        };
+        self.reply(&asker, answer(&asker, &allocation));
+        self.start(allocation);
+    }
+
+    fn start(&mut self, allocation: Allocation) {
+        self.ledger.learn([allocation.client.local.ip()]);
+        for address in allocation.addresses() {
+            self.ledger.enliven(address.port, self.worker);
+        }
+        self.counters.allocation_made();
+        info!(
+            worker = self.worker,
+            allocation = allocation.serial,
+            transport = ?allocation.client.transport,
+            family = ?allocation.first.family(),
+            both = allocation.second.is_some(),
+            seconds = allocation.granted,
+            "allocation made"
+        );
+        self.allocations.insert(allocation);
     }
 
     /// What the client gets when it asks for `seconds`: never less than the default, never more than the maximum.
@@ -214,105 +241,53 @@ impl Core {
     }
 
     /// The same transaction again means that our answer was lost; any other request comes too late.
-    fn answer_again(&mut self, relay: RelayId, asker: &Asker) -> Outcome {
-        let bytes = self
-            .allocations
-            .get(relay)
-            .filter(|allocation| allocation.request == asker.transaction)
-            .map(|allocation| allocation.answer.clone())
-            .ok_or(Refusal::AllocationMismatch)?;
-        self.outputs.push_back(Output::Send { to: asker.client, bytes });
-        Ok(None)
+    fn answer_again(&self, relay: RelayId, asker: &Asker, user: &User) -> Outcome {
+        let allocation = self.allocations.get(relay).ok_or(Refusal::AllocationMismatch)?;
+        if allocation.request != asker.transaction || allocation.user != *user {
+            return Err(Refusal::AllocationMismatch);
+        }
+        Ok(Some(answer(asker, allocation)))
     }
 
-    /// The address of the listener the client came to, or of the first one of the wanted family; and what it has to
-    /// be good for, should it be a wildcard.
-    ///
-    /// What peers send to a public address never arrives at loopback: there, another address has to do.
-    fn bind_address(&self, client: ClientAddr, family: Option<Family>) -> Option<(IpAddr, SocketAddr)> {
-        let find = |family: Family| {
-            let listen = || {
-                let all = std::iter::once(&client.local).chain(&self.listen).map(SocketAddr::ip);
-                all.filter(move |ip| Family::of(*ip) == family)
-            };
-            let first = listen().next()?;
-            match self.public_ip(family) {
-                Some(public) if first.is_loopback() && !public.is_loopback() => {
-                    let bind = listen().find(|ip| !ip.is_loopback()).unwrap_or_else(|| family.wildcard());
-                    Some((bind, SocketAddr::new(public, client.remote.port())))
-                }
-                Some(_) | None => Some((first, client.remote)),
+    /// This relay drains: to another one that the client can reach, if there is any.
+    fn send_elsewhere(&self, client: ClientAddr) -> Refusal {
+        let family = Family::of(client.remote.ip());
+        let mut others = self.config.alternate_server.iter().copied();
+        others
+            .find(|server| Family::of(server.ip()) == family)
+            .map_or(Refusal::InsufficientCapacity, Refusal::TryAlternate)
+    }
+
+    fn port_hint(&mut self, port: Port) -> (PortHint, Option<[u8; 8]>) {
+        match port {
+            Port::Any => (PortHint::Any, None),
+            Port::Even => (PortHint::Even, None),
+            Port::EvenAndNext => {
+                let token = self.dice.token();
+                (PortHint::EvenAndNext { token }, Some(token))
             }
-        };
-        match family {
-            Some(family) => find(family),
-            // IPv4 unless asked for something else, but a relay without IPv4 is still of use.
-            None => find(Family::V4).or_else(|| find(Family::V6)),
-        }
-    }
-
-    fn advertised(&self, local: IpAddr) -> IpAddr {
-        self.public_ip(Family::of(local)).unwrap_or(local)
-    }
-
-    fn public_ip(&self, family: Family) -> Option<IpAddr> {
-        self.config.public_ip.iter().copied().find(|ip| Family::of(*ip) == family)
-    }
-
-    fn release(&mut self, opening: &Opening) {
-        self.quotas.release(&opening.user);
-        if opening.next.is_some() {
-            self.quotas.release(&opening.user);
         }
     }
 }
 
-/// What an Allocate request asks for, once its attributes are known to fit together.
-#[derive(Debug)]
-struct Wish<'a> {
-    family: Option<Family>,
-    port: Port,
-    token: Option<&'a [u8]>,
-    second_address: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Port {
-    Any,
-    Even,
-    EvenAndNext,
-}
-
-impl<'a> Wish<'a> {
-    fn read(message: &Message<'a>) -> Result<Self, Refusal> {
-        match message.find(REQUESTED_TRANSPORT) {
-            Some([PROTOCOL_UDP, _, _, _]) => {}
-            Some([_, _, _, _]) => return Err(Refusal::UnsupportedTransport),
-            Some(_) | None => return Err(Refusal::BadRequest("REQUESTED-TRANSPORT missing")),
-        }
-        let family = match message.find(REQUESTED_ADDRESS_FAMILY) {
-            Some(value) => Some(Family::from_value(value).ok_or(Refusal::FamilyNotSupported)?),
-            None => None,
-        };
-        let port = match message.find(EVEN_PORT) {
-            None => Port::Any,
-            Some([flags, ..]) if flags & 0x80 != 0 => Port::EvenAndNext,
-            Some([_, ..]) => Port::Even,
-            Some([]) => return Err(Refusal::BadRequest("EVEN-PORT is empty")),
-        };
-        let token = message.find(RESERVATION_TOKEN);
-        if token.is_some() && (port != Port::Any || family.is_some()) {
-            return Err(Refusal::BadRequest("RESERVATION-TOKEN excludes EVEN-PORT and REQUESTED-ADDRESS-FAMILY"));
-        }
-        let second_address = match message.find(ADDITIONAL_ADDRESS_FAMILY) {
-            None => false,
-            Some([FAMILY_V6, ..]) if family.is_none() && token.is_none() && port != Port::EvenAndNext => true,
-            Some(_) => {
-                return Err(Refusal::BadRequest("ADDITIONAL-ADDRESS-FAMILY is IPv6 and stands alone"));
-            }
-        };
-        Ok(Self { family, port, token, second_address })
+/// The answer to the request that made this allocation.
+fn answer(asker: &Asker, allocation: &Allocation) -> MessageBuilder {
+    let mut answer = asker.success();
+    for address in allocation.addresses() {
+        answer = answer.xor_address(XOR_RELAYED_ADDRESS, address.relayed());
     }
+    answer = answer.number(LIFETIME, allocation.granted).xor_address(XOR_MAPPED_ADDRESS, allocation.client.remote);
+    if let Some(token) = &allocation.token {
+        answer = answer.attribute(RESERVATION_TOKEN, token);
+    }
+    if let Some((family, failure)) = allocation.missing {
+        let refusal = Refusal::from(failure);
+        let mut value = encode_error_code(refusal.code()).to_vec();
+        value[0] = family.value();
+        value.extend_from_slice(refusal.reason().as_bytes());
+        answer = answer.attribute(ADDRESS_ERROR_CODE, &value);
+    }
+    answer
 }
 
 pub(super) fn seconds(lifetime: Duration) -> u32 {

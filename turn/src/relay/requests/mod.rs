@@ -1,18 +1,23 @@
 //! Requests: who asks, and then one file for each thing they can ask for.
 
 mod allocate;
+mod binding;
+mod openings;
 mod peers;
+mod places;
 mod refresh;
+mod wish;
 
 use tracing::trace;
 
-pub(super) use allocate::Openings;
+pub(super) use binding::Discovery;
+pub(super) use openings::Openings;
 
 use super::Core;
 use super::answers::{Asker, Refusal, Seal};
 use super::types::{ClientAddr, Now, RelayId};
 use crate::auth::User;
-use crate::stun::attributes::{NONCE, REALM, USERNAME, XOR_MAPPED_ADDRESS};
+use crate::stun::attributes::{NONCE, REALM, USERNAME};
 use crate::stun::{Message, MessageBuilder, Method};
 
 /// An answer, none for now, or a refusal.
@@ -20,6 +25,7 @@ type Outcome = Result<Option<MessageBuilder>, Refusal>;
 
 impl Core {
     pub(super) fn request(&mut self, now: Now, from: ClientAddr, message: &Message<'_>) {
+        self.counters.request();
         if message.fingerprint() == Some(false) {
             trace!("ignored a request with a wrong checksum");
             return;
@@ -28,31 +34,32 @@ impl Core {
         self.handle_timeout(now.mono);
         let mut asker = Asker::new(from, message);
         let outcome = match message.method() {
-            Method::Binding => binding(&asker, message),
+            Method::Binding => {
+                if !self.admits_stranger(now.mono, &asker) {
+                    return;
+                }
+                self.binding(now.mono, &mut asker, message)
+            }
             Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind => {
-                self.authenticated(now, &mut asker, message)
+                match self.authenticate(now, asker.client, message) {
+                    Ok((user, seal)) => {
+                        asker.seal = Some(seal);
+                        self.authenticated(now, &asker, user, message)
+                    }
+                    Err(refusal) => {
+                        if !self.admits_stranger(now.mono, &asker) {
+                            return;
+                        }
+                        Err(refusal)
+                    }
+                }
             }
             Method::Send | Method::Data => return,
         };
         match outcome {
-            Ok(Some(answer)) => {
-                self.reply(&asker, answer);
-            }
+            Ok(Some(answer)) => self.reply(&asker, answer),
             Ok(None) => {}
             Err(refusal) => self.refuse(now.mono, &asker, &refusal),
-        }
-    }
-
-    fn authenticated(&mut self, now: Now, asker: &mut Asker, message: &Message<'_>) -> Outcome {
-        let (user, seal) = self.authenticate(now, asker.client, message)?;
-        asker.seal = Some(seal);
-        understood(message)?;
-        match message.method() {
-            Method::Allocate => self.allocate(now.mono, asker, user, message),
-            Method::Refresh => self.refresh(now.mono, asker, &user, message),
-            Method::CreatePermission => self.create_permission(now.mono, asker, &user, message),
-            Method::ChannelBind => self.channel_bind(now.mono, asker, &user, message),
-            Method::Binding | Method::Send | Method::Data => Ok(None),
         }
     }
 
@@ -74,19 +81,23 @@ impl Core {
             .ok_or(Refusal::Unauthorized)
     }
 
+    fn authenticated(&mut self, now: Now, asker: &Asker, user: User, message: &Message<'_>) -> Outcome {
+        understood(message)?;
+        match message.method() {
+            Method::Allocate => self.allocate(now.mono, asker, user, message),
+            Method::Refresh => self.refresh(now.mono, asker, &user, message),
+            Method::CreatePermission => self.create_permission(now.mono, asker, &user, message),
+            Method::ChannelBind => self.channel_bind(now.mono, asker, &user, message),
+            Method::Binding | Method::Send | Method::Data => Ok(None),
+        }
+    }
+
     /// The asker's allocation, if it is this user's.
     fn own_allocation(&self, asker: &Asker, user: &User) -> Result<RelayId, Refusal> {
         let relay = self.allocations.of_client(asker.client).ok_or(Refusal::AllocationMismatch)?;
         let is_owner = self.allocations.get(relay).is_some_and(|allocation| allocation.user == *user);
         if is_owner { Ok(relay) } else { Err(Refusal::WrongCredentials) }
     }
-}
-
-/// A Binding request needs no credentials and leaves nothing behind.
-fn binding(asker: &Asker, message: &Message<'_>) -> Outcome {
-    understood(message)?;
-    let answer = asker.success().xor_address(XOR_MAPPED_ADDRESS, asker.client.remote);
-    Ok(Some(answer))
 }
 
 fn understood(message: &Message<'_>) -> Result<(), Refusal> {

@@ -1,12 +1,12 @@
 //! CreatePermission and ChannelBind (RFC 8656 sections 10 and 12): which peers, and by which number.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::super::Core;
-use super::super::allocations::Allocation;
 use super::super::answers::{Asker, Refusal};
 use super::super::channels::BindFailure;
+use super::super::permissions::Rights;
 use super::super::types::{Family, RelayId};
 use super::Outcome;
 use crate::auth::User;
@@ -51,7 +51,7 @@ impl Core {
             .xor_address(XOR_PEER_ADDRESS)
             .filter(|peer| peer.port() != 0)
             .ok_or(Refusal::BadRequest("XOR-PEER-ADDRESS missing"))?;
-        let inside_only = self.admit(now, relay, peer)?;
+        let rights = self.admit(now, relay, peer)?;
         let max = self.config.limits.channels_per_allocation;
         let allocation = self.allocations.get_mut(relay).ok_or(Refusal::AllocationMismatch)?;
         allocation.channels.check(number, peer, max, now).map_err(|failure| match failure {
@@ -59,45 +59,38 @@ impl Core {
             BindFailure::PeerTaken => Refusal::BadRequest("peer has another channel"),
             BindFailure::Full => Refusal::InsufficientCapacity,
         })?;
-        self.install(now, relay, &[(peer, inside_only)])?;
+        self.install(now, relay, &[(peer, rights)])?;
         if let Some(allocation) = self.allocations.get_mut(relay) {
             allocation.channels.bind(number, peer, now + self.config.lifetimes.channel);
         }
         Ok(Some(asker.success()))
     }
 
-    /// Judges one peer; `true` means that only our own relayed addresses may be reached at its IP address.
+    /// Judges one peer.
     ///
     /// Our own addresses count as refused, even public ones: nobody shall reach this machine's other services
     /// through us, from an address that they may trust.
     ///
     /// A refused address is admitted when it is the relayed address of a live allocation. It stays admitted while
     /// its permission lasts, so that one peer's end does not break the renewal of all the others.
-    fn admit(&self, now: Instant, relay: RelayId, peer: SocketAddr) -> Result<bool, Refusal> {
-        let inside = self.allocations.at(peer).is_some();
+    fn admit(&self, now: Instant, relay: RelayId, peer: SocketAddr) -> Result<Rights, Refusal> {
+        let ip = peer.ip();
         let allocation = self.allocations.get(relay).ok_or(Refusal::AllocationMismatch)?;
-        if Family::of(peer.ip()) != allocation.family() {
+        if allocation.address(Family::of(ip)).is_none() {
             return Err(Refusal::PeerFamilyMismatch);
         }
-        let is_protected =
-            policy::spellings(peer.ip()).any(|ip| self.is_own(allocation, ip) && !self.policy.opened(ip));
-        if !is_protected && self.policy.allows(peer.ip()) {
-            return Ok(false);
+        let own = self.ledger.is_own(ip);
+        let is_protected = policy::spellings(ip).any(|ip| self.ledger.is_own(ip) && !self.policy.opened(ip));
+        if !is_protected && self.policy.allows(ip) {
+            return Ok(Rights { own, inside_only: false });
         }
-        if inside || allocation.permissions.get(peer.ip(), now).is_some() {
-            return Ok(true);
+        if self.ledger.is_live(peer) || allocation.permissions.get(ip, now).is_some() {
+            return Ok(Rights { own, inside_only: true });
         }
         Err(Refusal::Forbidden)
     }
 
-    fn is_own(&self, allocation: &Allocation, ip: IpAddr) -> bool {
-        ip == allocation.local.ip()
-            || ip == allocation.relayed.ip()
-            || self.config.public_ip.contains(&ip)
-            || self.listen.iter().any(|listener| listener.ip() == ip)
-    }
-
-    fn install(&mut self, now: Instant, relay: RelayId, peers: &[(SocketAddr, bool)]) -> Result<(), Refusal> {
+    fn install(&mut self, now: Instant, relay: RelayId, peers: &[(SocketAddr, Rights)]) -> Result<(), Refusal> {
         let max = self.config.limits.permissions_per_allocation;
         let expires = now + self.config.lifetimes.permission;
         let permissions = self
@@ -108,8 +101,8 @@ impl Core {
         if !permissions.have_room(peers.iter().map(|(peer, _)| peer.ip()), max, now) {
             return Err(Refusal::InsufficientCapacity);
         }
-        for (peer, inside_only) in peers {
-            permissions.install(peer.ip(), expires, *inside_only);
+        for (peer, rights) in peers {
+            permissions.install(peer.ip(), expires, *rights);
         }
         Ok(())
     }

@@ -1,26 +1,20 @@
 //! The relay with real sockets: UDP, TCP and TLS clients, and peers that answer.
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "helpers of tests may fail loudly")]
 
+mod client;
+mod complete;
+mod trains;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use dialtone_turn::stun::attributes::{
-    CHANNEL_NUMBER, DATA, NONCE, REALM, REQUESTED_TRANSPORT, USERNAME, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
-    XOR_RELAYED_ADDRESS,
-};
-use dialtone_turn::stun::{Class, IntegrityKind, Key, Message, MessageBuilder, Method, TransactionId, frame_length};
-use dialtone_turn::{Config, Lifetimes, Limits, Relay, SpawnError, TlsFiles};
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use dialtone_turn::stun::{Class, MessageBuilder, Method, TransactionId};
+use dialtone_turn::{Config, Lifetimes, Limits, Relay, SpawnError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
-/// Longer than anything on loopback takes, even on a busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
-const LOCALHOST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+use crate::client::{Certificate, Client, LIMIT, LOCALHOST, Link, config, receive};
 
 #[tokio::test]
 async fn udp_client_and_peer_talk_both_ways() {
@@ -232,197 +226,4 @@ async fn client_and_peer_talk(mut client: Client, relay: &Relay) {
     assert_eq!((totals.packets_to_peers, totals.bytes_to_peers), (2, 10));
     assert_eq!((totals.packets_to_clients, totals.bytes_to_clients), (2, 10));
     assert_eq!((totals.live_allocations, totals.allocations), (1, 1));
-}
-
-fn config() -> Config {
-    let mut config = Config {
-        listen: vec![LOCALHOST],
-        allow_peer: vec!["127.0.0.0/8".parse().expect("a network")],
-        ..Config::default()
-    };
-    config.credentials.users.insert("alice".to_owned(), "pw".to_owned());
-    config
-}
-
-async fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    let mut buffer = vec![0; 2048];
-    let (length, from) =
-        timeout(LIMIT, socket.recv_from(&mut buffer)).await.expect("a datagram in time").expect("a datagram");
-    buffer.truncate(length);
-    (buffer, from)
-}
-
-/// A certificate for `localhost`, and its files for as long as this lives.
-struct Certificate {
-    der: rustls::pki_types::CertificateDer<'static>,
-    files: TlsFiles,
-    folder: PathBuf,
-}
-
-impl Certificate {
-    fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-        let folder = std::env::temp_dir().join(format!("dialtone-turn-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let files = TlsFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
-        std::fs::write(&files.cert, made.cert.pem()).expect("certificate written");
-        std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("key written");
-        Self { der: made.cert.der().clone(), files, folder }
-    }
-}
-
-impl Drop for Certificate {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-enum Link {
-    Udp(UdpSocket),
-    Stream(Box<dyn Stream>),
-}
-
-/// A TURN client as small as one can be.
-struct Client {
-    link: Link,
-    local: SocketAddr,
-    nonce: Vec<u8>,
-    transactions: u8,
-}
-
-impl Client {
-    async fn udp(relay: &Relay) -> Self {
-        let socket = UdpSocket::bind(LOCALHOST).await.expect("client binds");
-        socket.connect(relay.udp_addrs()[0]).await.expect("connects");
-        let local = socket.local_addr().expect("client is bound");
-        Self::new(Link::Udp(socket), local)
-    }
-
-    async fn tcp(relay: &Relay) -> Self {
-        let stream = TcpStream::connect(relay.tcp_addrs()[0]).await.expect("connects");
-        let local = stream.local_addr().expect("client is bound");
-        Self::new(Link::Stream(Box::new(stream)), local)
-    }
-
-    async fn tls(relay: &Relay, certificate: &Certificate) -> Self {
-        let stream = TcpStream::connect(relay.tls_addrs()[0]).await.expect("connects");
-        let local = stream.local_addr().expect("client is bound");
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(certificate.der.clone()).expect("a root");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("localhost").expect("a name");
-        let stream = timeout(LIMIT, TlsConnector::from(Arc::new(config)).connect(name, stream))
-            .await
-            .expect("a handshake in time")
-            .expect("a handshake");
-        Self::new(Link::Stream(Box::new(stream)), local)
-    }
-
-    fn new(link: Link, local: SocketAddr) -> Self {
-        Self { link, local, nonce: Vec::new(), transactions: 0 }
-    }
-
-    async fn allocate(&mut self) -> SocketAddr {
-        let challenge = self.ask(Method::Allocate, |m| m.number(REQUESTED_TRANSPORT, 17 << 24)).await;
-        let challenge = Message::parse(&challenge).expect("a message");
-        assert_eq!(challenge.error_code(), Some(401));
-        self.nonce = challenge.find(NONCE).expect("a nonce").to_vec();
-        let answer = self.ask(Method::Allocate, |m| m.number(REQUESTED_TRANSPORT, 17 << 24)).await;
-        let answer = Message::parse(&answer).expect("a message");
-        assert_eq!(answer.class(), Class::Success);
-        assert_eq!(answer.xor_address(XOR_MAPPED_ADDRESS), Some(self.local));
-        assert!(answer.verify(&key()));
-        answer.xor_address(XOR_RELAYED_ADDRESS).expect("a relayed address")
-    }
-
-    async fn permit(&mut self, peer: SocketAddr) {
-        let answer = self.ask(Method::CreatePermission, |m| m.xor_address(XOR_PEER_ADDRESS, peer)).await;
-        let answer = Message::parse(&answer).expect("a message");
-        assert_eq!(answer.error_code(), None);
-    }
-
-    async fn bind_channel(&mut self, number: u32, peer: SocketAddr) {
-        let answer = self
-            .ask(Method::ChannelBind, |m| m.number(CHANNEL_NUMBER, number << 16).xor_address(XOR_PEER_ADDRESS, peer))
-            .await;
-        let answer = Message::parse(&answer).expect("a message");
-        assert_eq!(answer.error_code(), None);
-    }
-
-    async fn indicate(&mut self, peer: SocketAddr, data: &[u8]) {
-        let message = MessageBuilder::new(Class::Indication, Method::Send, TransactionId([0; 12]))
-            .xor_address(XOR_PEER_ADDRESS, peer)
-            .attribute(DATA, data)
-            .finish();
-        self.send(&message).await;
-    }
-
-    async fn data(&mut self) -> (SocketAddr, Vec<u8>) {
-        let bytes = self.receive().await;
-        let message = Message::parse(&bytes).expect("a message");
-        assert_eq!(message.method(), Method::Data);
-        let peer = message.xor_address(XOR_PEER_ADDRESS).expect("a peer");
-        (peer, message.find(DATA).expect("data").to_vec())
-    }
-
-    async fn ask(&mut self, method: Method, part: impl FnOnce(MessageBuilder) -> MessageBuilder) -> Vec<u8> {
-        self.transactions += 1;
-        let id = TransactionId([self.transactions; 12]);
-        let mut message = part(MessageBuilder::new(Class::Request, method, id));
-        if !self.nonce.is_empty() {
-            message = message
-                .attribute(USERNAME, b"alice")
-                .attribute(REALM, b"dialtone")
-                .attribute(NONCE, &self.nonce)
-                .integrity(&key(), IntegrityKind::Sha256);
-        }
-        self.send(&message.fingerprint().finish()).await;
-        let answer = self.receive().await;
-        let message = Message::parse(&answer).expect("a message");
-        assert_eq!(message.transaction(), id);
-        assert_eq!(message.fingerprint(), Some(true));
-        answer
-    }
-
-    async fn send(&mut self, bytes: &[u8]) {
-        match &mut self.link {
-            Link::Udp(socket) => {
-                socket.send(bytes).await.expect("sends");
-            }
-            Link::Stream(stream) => {
-                stream.write_all(bytes).await.expect("writes");
-                stream.flush().await.expect("flushes");
-            }
-        }
-    }
-
-    /// The next datagram or frame.
-    async fn receive(&mut self) -> Vec<u8> {
-        match &mut self.link {
-            Link::Udp(socket) => receive(socket).await.0,
-            Link::Stream(stream) => {
-                let frame = async {
-                    let mut frame = vec![0; 4];
-                    stream.read_exact(&mut frame).await.expect("a head");
-                    let length = frame_length(&frame).expect("a frame").expect("its length");
-                    frame.resize(length, 0);
-                    stream.read_exact(&mut frame[4..]).await.expect("the rest");
-                    frame
-                };
-                timeout(LIMIT, frame).await.expect("a frame in time")
-            }
-        }
-    }
-}
-
-fn key() -> Key {
-    Key::long_term("alice", "dialtone", "pw")
 }

@@ -1,0 +1,391 @@
+//! One thread of the relay: it waits for its sockets, asks the brain about every packet, and does what the brain says.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use tracing::{debug, error};
+
+use super::acceptor::Acceptor;
+use super::egress::{Egress, Via};
+use super::inlet::{Inlet, Level};
+use super::mailbox::{Inbox, Mailbox};
+use super::outlets::{Outlets, Ready};
+use super::ports::Ports;
+use super::streams::{Accepted, State, Streams, next_frame};
+use super::tls::Identity;
+use super::{clock, options};
+use crate::config::Config;
+use crate::metrics::Counters;
+use crate::relay::{ClientAddr, Core, Decision, Now, OpenFailure, Output, RelayId, Setup, Transport};
+
+/// The token of the bell.
+pub(super) const BELL: Token = Token(0);
+/// Tokens of connections start here; those of relay sockets far above.
+const STREAMS: usize = 1 << 16;
+/// Sockets that one look at the poll can name.
+const EVENTS: usize = 256;
+/// Batches taken from one socket before the others get their turn.
+const ROUNDS: usize = 4;
+/// Pause after a failure of the poll itself, which nothing but a lack of memory explains.
+const POLL_PAUSE: Duration = Duration::from_millis(100);
+/// Zero bytes to fill a frame up to four.
+static PADDING: [u8; 3] = [0; 3];
+
+/// What a worker is made of.
+pub(super) struct Parts {
+    pub(super) setup: Setup,
+    pub(super) listeners: Vec<UdpSocket>,
+    /// One worker accepts connections for all.
+    pub(super) acceptor: Option<Acceptor>,
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) ports: Arc<Mutex<Ports>>,
+}
+
+/// A worker before and while it runs.
+pub(super) struct Worker {
+    poll: Poll,
+    core: Core,
+    outlets: Outlets,
+    acceptor: Option<Acceptor>,
+    streams: Streams,
+    egress: Egress,
+    ports: Arc<Mutex<Ports>>,
+    counters: Arc<Counters>,
+    index: usize,
+    /// Every worker's mailbox, by worker; this one's own too.
+    mailboxes: Vec<Mailbox>,
+    /// Sockets with more to read than their turn allowed.
+    backlog: Vec<Token>,
+}
+
+impl Worker {
+    /// Registers everything; returns the worker and the waker that rings its bell.
+    pub(super) fn new(config: &Config, parts: Parts) -> io::Result<(Self, Waker)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), BELL)?;
+        let outlets = Outlets::new(poll.registry(), parts.listeners)?;
+        let mut acceptor = parts.acceptor;
+        if let Some(acceptor) = &mut acceptor {
+            acceptor.register(poll.registry())?;
+        }
+        let counters = Arc::clone(&parts.setup.counters);
+        let worker = Self {
+            outlets,
+            acceptor,
+            streams: Streams::new(config, parts.identity, STREAMS, Arc::clone(&counters)),
+            egress: Egress::new(options::state()?),
+            ports: parts.ports,
+            counters,
+            index: usize::from(parts.setup.worker),
+            core: Core::new(parts.setup),
+            mailboxes: Vec::new(),
+            backlog: Vec::new(),
+            poll,
+        };
+        Ok((worker, waker))
+    }
+
+    /// Serves until it is told to stop; then every allocation has ended and every socket is closed.
+    pub(super) fn run(mut self, mailboxes: Vec<Mailbox>, inbox: &Inbox, inlet: &mut Inlet) {
+        self.mailboxes = mailboxes;
+        let mut events = Events::with_capacity(EVENTS);
+        let mut input = Vec::new();
+        while !inbox.is_stopped() {
+            let wait = self.wait(clock().mono);
+            if let Err(error) = self.poll.poll(&mut events, wait)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                error!(%error, "cannot wait for packets");
+                std::thread::sleep(POLL_PAUSE);
+            }
+            let now = clock();
+            let backlog = std::mem::take(&mut self.backlog);
+            for token in backlog.into_iter().chain(events.iter().map(|event| event.token())) {
+                self.turn(now, token, inbox, inlet, &mut input);
+            }
+            self.timers(now);
+            self.flush(now.mono);
+        }
+        self.stop();
+    }
+
+    /// One socket's turn, or the bell's.
+    fn turn(&mut self, now: Now, token: Token, inbox: &Inbox, inlet: &mut Inlet, input: &mut Vec<u8>) {
+        if token == BELL {
+            self.open_mail(now, inbox);
+        } else if self.streams.owns(token) {
+            self.read_stream(now, token, input);
+        } else if let Some(ready) = self.outlets.ready(token) {
+            match ready {
+                Ready::Listener(place) => self.read_listener(now, token, place, inlet),
+                Ready::Relay(slot) => self.read_relay(now, token, slot, inlet),
+            }
+        } else if self.acceptor.is_some() {
+            self.accept(now, token);
+        }
+        if self.egress.is_full() {
+            self.flush(now.mono);
+        }
+    }
+
+    fn read_listener(&mut self, now: Now, token: Token, place: usize, inlet: &mut Inlet) {
+        for round in 0..ROUNDS {
+            let Some(listener) = self.outlets.listener(place) else {
+                return;
+            };
+            let local = listener.local;
+            let level = inlet.receive(&listener.socket, round > 0);
+            for datagram in inlet.datagrams() {
+                let local = datagram.to.map_or(local, |ip| SocketAddr::new(ip, local.port()));
+                let from = ClientAddr { transport: Transport::Udp, remote: datagram.from, local };
+                self.datagram_or_frame(now, from, datagram.bytes);
+            }
+            if level == Level::Empty {
+                return;
+            }
+            self.flush(now.mono);
+        }
+        self.backlog.push(token);
+    }
+
+    fn read_relay(&mut self, now: Now, token: Token, slot: usize, inlet: &mut Inlet) {
+        for round in 0..ROUNDS {
+            let Some(relay) = self.outlets.relay(slot) else {
+                return;
+            };
+            let id = relay.id;
+            let level = inlet.receive(&relay.socket, round > 0);
+            for datagram in inlet.datagrams() {
+                let decision = self.core.handle_peer(now.mono, id, datagram.from, datagram.bytes);
+                self.pass_on(decision);
+            }
+            if level == Level::Empty {
+                return;
+            }
+            self.flush(now.mono);
+        }
+        self.backlog.push(token);
+    }
+
+    fn read_stream(&mut self, now: Now, token: Token, input: &mut Vec<u8>) {
+        let readiness = self.streams.read(now.mono, token, input);
+        let Some(client) = readiness.client else {
+            return;
+        };
+        let mut at = 0;
+        let broken = loop {
+            match next_frame(input, &mut at, || self.core.has_allocation(client)) {
+                Ok(Some(frame)) => self.datagram_or_frame(now, client, frame),
+                Ok(None) => break None,
+                Err(why) => break Some(why),
+            }
+        };
+        match (readiness.state, broken) {
+            (State::Open { more }, None) => {
+                self.streams.keep(token, input.get(at..).unwrap_or_default());
+                if more {
+                    self.backlog.push(token);
+                }
+            }
+            (State::Open { .. }, Some(why)) => {
+                self.flush(now.mono);
+                if self.streams.close(token, why).is_some() {
+                    self.client_gone(now, client);
+                }
+            }
+            (State::Closed(why), _) => {
+                debug!(why, "connection closed");
+                self.client_gone(now, client);
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Now, token: Token) {
+        let Some(mut acceptor) = self.acceptor.take() else {
+            return;
+        };
+        let counters = Arc::clone(&self.counters);
+        acceptor.accept(now.mono, token, &counters, |worker, accepted| {
+            if worker == self.index {
+                self.serve(now, accepted);
+            } else {
+                let taken = self.mailboxes.get(worker).is_some_and(|mailbox| mailbox.serve(accepted));
+                if !taken {
+                    debug!("connection refused: its worker is far behind");
+                }
+            }
+        });
+        self.acceptor = Some(acceptor);
+    }
+
+    fn serve(&mut self, now: Now, accepted: Accepted) {
+        if let Some(gone) = self.streams.add(self.poll.registry(), now.mono, accepted) {
+            self.client_gone(now, gone);
+        }
+    }
+
+    fn open_mail(&mut self, now: Now, inbox: &Inbox) {
+        inbox.hear();
+        while let Some(accepted) = inbox.next_connection() {
+            self.serve(now, accepted);
+        }
+        while let Some(parcel) = inbox.next_parcel() {
+            let decision = self.core.handle_sibling(now.mono, parcel.from, parcel.to, &parcel.payload);
+            self.pass_on(decision);
+            inbox.give_back(parcel);
+            if self.egress.is_full() {
+                self.flush(now.mono);
+            }
+        }
+    }
+
+    fn datagram_or_frame(&mut self, now: Now, from: ClientAddr, bytes: &[u8]) {
+        match self.core.route(now, from, bytes) {
+            // Maybe a request: its answer waits among the outputs.
+            Decision::Done => self.carry_out(now.mono),
+            decision @ (Decision::ToPeer { .. } | Decision::ToClient { .. } | Decision::ToSibling { .. }) => {
+                self.pass_on(decision);
+            }
+        }
+    }
+
+    /// Queues a packet where the brain said.
+    fn pass_on(&mut self, decision: Decision<'_>) {
+        match decision {
+            Decision::Done => {}
+            Decision::ToPeer { relay, to, payload, dont_fragment } => {
+                self.egress.push(Via::Relay(relay.slot), None, to, dont_fragment, &[payload]);
+            }
+            Decision::ToClient { to, head, payload, padding } => {
+                let padding = PADDING.get(..padding).unwrap_or_default();
+                self.queue_for_client(to, &[head.as_bytes(), payload, padding]);
+            }
+            Decision::ToSibling { worker, from, to, payload } => {
+                let mailbox = self.mailboxes.get(usize::from(worker));
+                if !mailbox.is_some_and(|mailbox| mailbox.post(from, to, payload)) {
+                    self.counters.dropped(1);
+                }
+            }
+        }
+    }
+
+    fn queue_for_client(&mut self, to: ClientAddr, parts: &[&[u8]]) {
+        let queued = match to.transport {
+            Transport::Udp => match self.outlets.towards_client(to.local) {
+                Some((via, from)) => {
+                    self.egress.push(via, from, to.remote, false, parts);
+                    true
+                }
+                None => false,
+            },
+            Transport::Tcp | Transport::Tls => self.streams.push_data(to, parts),
+        };
+        if !queued {
+            self.counters.dropped(1);
+        }
+    }
+
+    /// Drains the brain's outputs.
+    fn carry_out(&mut self, now: Instant) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Send { to, bytes } => match to.transport {
+                    Transport::Udp => self.queue_for_client(to, &[&bytes]),
+                    Transport::Tcp | Transport::Tls => {
+                        if !self.streams.push_answer(to, &bytes) {
+                            debug!("an answer was not sent");
+                        }
+                    }
+                },
+                Output::OpenRelaySocket { relay, bind, towards, port } => {
+                    let opened = self.ports().open(now, bind, towards, port);
+                    self.opened(now, relay, opened);
+                }
+                Output::AdoptRelaySocket { relay, token } => {
+                    let adopted = self.ports().adopt(token);
+                    self.opened(now, relay, adopted.ok_or(OpenFailure::NoPort));
+                }
+                Output::DropReserved { token } => self.ports().drop_reserved(token),
+                Output::CloseRelaySocket { relay } => {
+                    // What the allocation was promised to send is sent.
+                    self.flush(now);
+                    if let Some(local) = self.outlets.close(relay) {
+                        self.ports().release(local);
+                    }
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, now: Instant, relay: RelayId, opened: Result<super::ports::RelaySocket, OpenFailure>) {
+        let registered = opened.and_then(|opened| {
+            let local = opened.local;
+            self.outlets.open(self.poll.registry(), relay, opened).map(|()| local).map_err(|local| {
+                self.ports().release(local);
+                OpenFailure::NoPort
+            })
+        });
+        match registered {
+            Ok(local) => self.core.allocation_opened(now, relay, local),
+            Err(failure) => self.core.allocation_failed(now, relay, failure),
+        }
+    }
+
+    fn client_gone(&mut self, now: Now, client: ClientAddr) {
+        self.core.client_gone(now.mono, client);
+        self.carry_out(now.mono);
+    }
+
+    /// How long nothing needs to be done unless something comes.
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        if !self.backlog.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let retry = self.acceptor.as_ref().and_then(Acceptor::retry_at);
+        let deadlines = [self.core.poll_timeout(), self.streams.next_sweep(), retry];
+        let next = deadlines.into_iter().flatten().min()?;
+        // The poll counts in milliseconds, and would wake too early.
+        Some(next.saturating_duration_since(now) + Duration::from_millis(1))
+    }
+
+    fn timers(&mut self, now: Now) {
+        if self.core.poll_timeout().is_some_and(|due| due <= now.mono) {
+            self.core.handle_timeout(now.mono);
+            self.carry_out(now.mono);
+        }
+        if self.streams.next_sweep().is_some_and(|due| due <= now.mono) {
+            let gone = self.streams.sweep(now.mono, |client| self.core.has_allocation(client));
+            for client in gone {
+                self.client_gone(now, client);
+            }
+        }
+        let due = self.acceptor.as_ref().map_or_else(Vec::new, |acceptor| acceptor.due(now.mono));
+        for token in due {
+            self.accept(now, token);
+        }
+    }
+
+    /// Sends all that is queued.
+    fn flush(&mut self, now: Instant) {
+        let lost = self.egress.flush(&mut self.outlets);
+        if lost > 0 {
+            self.counters.dropped(lost);
+        }
+        self.streams.flush(now);
+    }
+
+    fn stop(&mut self) {
+        let now = clock();
+        self.core.end_all(now.mono);
+        self.carry_out(now.mono);
+        self.flush(now.mono);
+        self.streams.close_all();
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Ports> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,230 @@
+//! What the cores of one relay have in common.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::claims::Claims;
+use super::limiter::{SharedBudget, SourceLimiter};
+use super::quotas::Quotas;
+use super::reservations::{Reservation, Reservations};
+use crate::auth::User;
+use crate::config::Config;
+
+/// The books of all cores of one relay: quotas, reserved ports, its own addresses, who answers at which relay port,
+/// bandwidth, and whether it drains.
+///
+/// Requests take a lock in it, for one look-up each; packets read one atomic number at most.
+pub struct Ledger {
+    /// The moment that the cores count nonces from, so that each recognises those of the others.
+    pub(super) epoch: Instant,
+    pub(super) sources: SourceLimiter,
+    /// Bytes to peers.
+    pub(super) up: SharedBudget,
+    /// Bytes to clients.
+    pub(super) down: SharedBudget,
+    draining: AtomicBool,
+    /// By relay port: the number of the worker whose allocation answers there, plus one; 0 where nobody does.
+    directory: Box<[AtomicU8; PORTS]>,
+    quotas: Mutex<Quotas>,
+    reservations: Mutex<Reservations>,
+    claims: Mutex<Claims>,
+}
+
+/// There are no more ports than this.
+const PORTS: usize = 1 << 16;
+
+impl Ledger {
+    /// `seed` is secret, and the same that the cores are given.
+    #[must_use]
+    pub fn new(config: &Config, seed: &[u8; 32], now: Instant) -> Self {
+        let mut claims = Claims::default();
+        claims.learn(config.public_ip.iter().copied());
+        let services = config.listen.iter().chain(&config.tls_listen).chain(&config.discovery).chain(&config.admin);
+        claims.learn(services.map(SocketAddr::ip));
+        let limits = &config.limits;
+        Self {
+            epoch: now,
+            sources: SourceLimiter::new(limits.unauthenticated_per_second, seed, now),
+            up: SharedBudget::new(limits.max_total_bitrate, now),
+            down: SharedBudget::new(limits.max_total_bitrate, now),
+            draining: AtomicBool::new(false),
+            directory: Box::new([const { AtomicU8::new(0) }; PORTS]),
+            quotas: Mutex::new(Quotas::new(limits)),
+            reservations: Mutex::new(Reservations::default()),
+            claims: Mutex::new(claims),
+        }
+    }
+
+    /// While the relay drains, nobody gets a new allocation; what there is goes on.
+    pub fn set_draining(&self, draining: bool) {
+        self.draining.store(draining, Relaxed);
+    }
+
+    /// True while the relay drains.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// The worker whose allocation answers at this relay port.
+    pub(super) fn worker_at(&self, port: u16) -> Option<u8> {
+        self.directory[usize::from(port)].load(Relaxed).checked_sub(1)
+    }
+
+    /// Adds addresses of this machine.
+    pub(super) fn learn(&self, ips: impl IntoIterator<Item = IpAddr>) {
+        lock(&self.claims).learn(ips);
+    }
+
+    pub(super) fn is_own(&self, ip: IpAddr) -> bool {
+        lock(&self.claims).is_own(ip)
+    }
+
+    /// True for the relayed address of an allocation of any core.
+    pub(super) fn is_live(&self, address: SocketAddr) -> bool {
+        lock(&self.claims).is_live(address)
+    }
+
+    /// Takes the port of `local`, which peers see at the IP address `seen`; false when it is taken.
+    #[must_use]
+    pub(super) fn claim(&self, local: SocketAddr, seen: IpAddr) -> bool {
+        lock(&self.claims).take(local, seen)
+    }
+
+    /// From now on an allocation of this worker answers at a port that was claimed.
+    pub(super) fn enliven(&self, port: u16, worker: u8) {
+        lock(&self.claims).enliven(port);
+        self.directory[usize::from(port)].store(worker.saturating_add(1), Relaxed);
+    }
+
+    pub(super) fn release_port(&self, port: u16) {
+        // In this order: whoever claims the port next must not find his mark wiped out.
+        self.directory[usize::from(port)].store(0, Relaxed);
+        lock(&self.claims).release(port);
+    }
+
+    /// Takes the reservation's port and keeps it for whoever brings the token; false when the port is taken. Its
+    /// place in the quotas has been taken before.
+    #[must_use]
+    pub(super) fn reserve(&self, token: [u8; 8], reservation: Reservation, seen: IpAddr) -> bool {
+        let is_ours = self.claim(reservation.local, seen);
+        if is_ours {
+            lock(&self.reservations).keep(token, reservation);
+        }
+        is_ours
+    }
+
+    /// Hands a reservation over, with its port and its place in the quotas.
+    pub(super) fn redeem(&self, token: [u8; 8], user: &User, now: Instant) -> Option<Reservation> {
+        lock(&self.reservations).redeem(token, user, now)
+    }
+
+    /// Ends a reservation, unless somebody has redeemed it: then false.
+    #[must_use]
+    pub(super) fn end_reservation(&self, token: [u8; 8]) -> bool {
+        let Some(reservation) = lock(&self.reservations).take(token) else {
+            return false;
+        };
+        self.release_port(reservation.local.port());
+        self.release_quota(&reservation.user, reservation.source, 1);
+        true
+    }
+
+    /// Takes `count` places in every quota, or none and returns false.
+    #[must_use]
+    pub(super) fn take_quota(&self, user: &User, source: IpAddr, count: usize) -> bool {
+        lock(&self.quotas).take(user, source, count)
+    }
+
+    pub(super) fn release_quota(&self, user: &User, source: IpAddr, count: usize) {
+        lock(&self.quotas).release(user, source, count);
+    }
+
+    /// True when nothing is held: no port, no reservation, no place in a quota.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let directory = self.directory.iter().all(|port| port.load(Relaxed) == 0);
+        directory
+            && lock(&self.quotas).is_empty()
+            && lock(&self.reservations).is_empty()
+            && lock(&self.claims).has_no_ports()
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("draining", &self.is_draining()).finish_non_exhaustive()
+    }
+}
+
+/// Nobody panics while holding one of these; should it ever happen, the books are still the best there are.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn directory_follows_a_port_from_claim_to_release() {
+        let ledger = ledger(base());
+        let local = SocketAddr::from(([203, 0, 113, 1], 65_535));
+        assert!(ledger.claim(local, local.ip()));
+        assert!(!ledger.claim(local, local.ip()));
+        assert!(!ledger.is_live(local));
+        assert_eq!(ledger.worker_at(65_535), None);
+        for worker in [0, 254] {
+            ledger.enliven(65_535, worker);
+            assert_eq!(ledger.worker_at(65_535), Some(worker));
+        }
+        assert!(ledger.is_live(local));
+        ledger.release_port(65_535);
+        assert!(ledger.is_empty() && !ledger.is_live(local));
+    }
+
+    #[test]
+    fn reservation_ends_once_and_gives_everything_back() {
+        let now = base();
+        let ledger = ledger(now);
+        let (user, source) = (User::new("alice"), IpAddr::from([192, 0, 2, 1]));
+        let local = SocketAddr::from(([203, 0, 113, 1], 50_003));
+        assert!(ledger.take_quota(&user, source, 1));
+        let expires = now + Duration::from_secs(30);
+        assert!(ledger.reserve([1; 8], Reservation { local, user: user.clone(), source, expires }, local.ip()));
+        assert!(!ledger.is_empty());
+        assert!(ledger.end_reservation([1; 8]));
+        assert!(ledger.is_empty());
+        assert!(!ledger.end_reservation([1; 8]));
+        assert_eq!(ledger.redeem([1; 8], &user, now), None);
+    }
+
+    #[test]
+    fn every_configured_address_is_our_own() {
+        let config = Config {
+            public_ip: vec![IpAddr::from([203, 0, 113, 9])],
+            discovery: Some(SocketAddr::from(([203, 0, 113, 10], 3479))),
+            admin: Some(SocketAddr::from(([203, 0, 113, 11], 9090))),
+            ..Config::default()
+        };
+        let ledger = Ledger::new(&config, &[1; 32], base());
+        for own in [[203, 0, 113, 9], [203, 0, 113, 10], [203, 0, 113, 11], [127, 0, 0, 1]] {
+            assert!(ledger.is_own(IpAddr::from(own)), "{own:?}");
+        }
+        assert!(!ledger.is_own(IpAddr::from([203, 0, 113, 12])));
+    }
+
+    fn ledger(now: Instant) -> Ledger {
+        Ledger::new(&Config::default(), &[1; 32], now)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+    fn base() -> Instant {
+        Instant::now()
+    }
+}
