@@ -322,6 +322,8 @@ impl Relay {
         command.args(["--listen", "127.0.0.1:0", "--realm", "dialtone", "--allow-peer", "127.0.0.0/8"]);
         command.args(["--user", &format!("{USER}:{PASSWORD}"), "--log", "error"]);
         command.args(["--max-allocations", "20000", "--max-allocations-per-user", "20000"]);
+        // One source is all the clients there are.
+        command.args(["--max-allocations-per-ip", "20000", "--unauthenticated-rate", "0", "--workers", "1"]);
         let child = command.stdout(Stdio::piped()).spawn().expect("setpriv and taskset of util-linux start");
         // From here on a panic ends the child.
         let mut relay = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), pid_file: None };

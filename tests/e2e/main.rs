@@ -11,6 +11,7 @@ mod oracle;
 mod simulation;
 mod stomp;
 mod stompjs;
+mod turn;
 
 /// No options.
 const PLAIN: [&str; 0] = [];

@@ -71,6 +71,12 @@ impl Program {
         Self::spawn(name, &mut command)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts any command, with nothing on its standard input.
     pub fn spawn(name: &str, command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
