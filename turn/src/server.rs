@@ -169,7 +169,14 @@ impl Relay {
         if stopped.is_err() {
             warn!("the relay did not stop cleanly");
         }
-        info!(totals = ?status.totals(), "relay stopped");
+        let totals = status.totals();
+        info!(
+            allocations = totals.allocations,
+            bytes_to_peers = totals.bytes_to_peers,
+            bytes_to_clients = totals.bytes_to_clients,
+            dropped_packets = totals.dropped_packets,
+            "relay stopped"
+        );
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod acceptor;
 mod egress;
+mod flows;
 mod inlet;
 mod mailbox;
 #[cfg_attr(not(target_os = "linux"), path = "other_options.rs")]

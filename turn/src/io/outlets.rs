@@ -7,7 +7,8 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use tracing::{debug, error};
 
-use super::egress::{Sockets, Via};
+use super::egress::Sockets;
+use super::flows::Via;
 use super::options;
 use super::ports::RelaySocket;
 use crate::relay::{Family, RelayId};

@@ -9,7 +9,8 @@ use mio::{Events, Poll, Token, Waker};
 use tracing::{debug, error};
 
 use super::acceptor::Acceptor;
-use super::egress::{Egress, Via};
+use super::egress::Egress;
+use super::flows::Via;
 use super::inlet::{Inlet, Level};
 use super::mailbox::{Inbox, Mailbox};
 use super::outlets::{Outlets, Ready};

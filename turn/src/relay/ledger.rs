@@ -145,7 +145,7 @@ impl Ledger {
 
     /// True when nothing is held: no port, no reservation, no place in a quota.
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let directory = self.directory.iter().all(|port| port.load(Relaxed) == 0);
         directory
             && lock(&self.quotas).is_empty()

@@ -50,6 +50,8 @@ pub const PADDING: u16 = 0x0026;
 pub const RESPONSE_PORT: u16 = 0x0027;
 /// Asks for a second relayed address (RFC 8656 section 18.11).
 pub const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
+/// The same under the number of its draft (draft-martinsen-tram-ssoda), which coturn's clients send.
+pub const ADDITIONAL_ADDRESS_FAMILY_DRAFT: u16 = 0x8032;
 /// Why the second address was not given (RFC 8656 section 18.12).
 pub const ADDRESS_ERROR_CODE: u16 = 0x8001;
 /// Name of the sender's software (RFC 8489 section 14.14).

@@ -4,8 +4,8 @@ use super::super::answers::Refusal;
 use super::super::types::Family;
 use crate::stun::Message;
 use crate::stun::attributes::{
-    ADDITIONAL_ADDRESS_FAMILY, EVEN_PORT, FAMILY_V6, PROTOCOL_UDP, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT,
-    RESERVATION_TOKEN,
+    ADDITIONAL_ADDRESS_FAMILY, ADDITIONAL_ADDRESS_FAMILY_DRAFT, EVEN_PORT, FAMILY_V6, PROTOCOL_UDP,
+    REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT, RESERVATION_TOKEN,
 };
 
 /// Which addresses, and where. DONT-FRAGMENT needs no place here: it is granted by not being refused.
@@ -59,7 +59,9 @@ impl Wish {
             }
             Some(value) => Some(value.try_into().map_err(|_| Refusal::BadRequest("RESERVATION-TOKEN has 8 bytes"))?),
         };
-        let addresses = match (message.find(ADDITIONAL_ADDRESS_FAMILY), family) {
+        let second = message.find(ADDITIONAL_ADDRESS_FAMILY);
+        let second = second.or_else(|| message.find(ADDITIONAL_ADDRESS_FAMILY_DRAFT));
+        let addresses = match (second, family) {
             (None, None) => Addresses::Any,
             (None, Some(family)) => Addresses::One(family),
             (Some([FAMILY_V6, ..]), None) if token.is_none() && port != Port::EvenAndNext => Addresses::Both,
@@ -89,6 +91,10 @@ mod tests {
         assert_eq!(
             read(|m| m.number(ADDITIONAL_ADDRESS_FAMILY, 2 << 24).attribute(EVEN_PORT, &[0])),
             Ok(Wish { addresses: Addresses::Both, port: Port::Even, token: None })
+        );
+        assert_eq!(
+            read(|m| m.number(ADDITIONAL_ADDRESS_FAMILY_DRAFT, 2 << 24)),
+            Ok(Wish { addresses: Addresses::Both, ..plain })
         );
     }
 
