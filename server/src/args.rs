@@ -57,8 +57,8 @@ pub(crate) struct Args {
     /// A STUN URL for clients (repeatable)
     #[arg(long, env = "DIALTONE_STUN_URL", value_name = "URL", value_delimiter = ',')]
     stun_url: Vec<String>,
-    /// How long a TURN login is good for
-    #[arg(long, env = "DIALTONE_TURN_TTL", value_name = "SECONDS", default_value_t = 600)]
+    /// How long a TURN login is good for: a client may start an allocation with it so long, and refresh it for ever
+    #[arg(long, env = "DIALTONE_TURN_TTL", value_name = "SECONDS", default_value_t = 43_200)]
     turn_ttl: u64,
     /// Give TURN logins to clients that did not log in; the relay is then open to whoever reaches this server
     #[arg(long, env = "DIALTONE_ICE_WITHOUT_LOGIN", value_parser = BoolishValueParser::new())]

@@ -85,7 +85,7 @@ pub struct IceConfig {
     pub turn_urls: Vec<String>,
     /// The secret shared with the TURN server (coturn's `static-auth-secret`).
     pub turn_secret: Option<Secret>,
-    /// How long a TURN login is good for; zero stands for the default of 600 s.
+    /// How long a TURN login is good for; zero stands for the default of 12 hours.
     pub turn_ttl: Duration,
     /// Whether clients that did not log in get a TURN login. Default: no, or the relay would be open to all.
     pub without_login: bool,

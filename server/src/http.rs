@@ -83,7 +83,9 @@ fn info(State(app): State<Arc<App>>, headers: HeaderMap) -> Ready<Response> {
 }
 
 fn ice_servers(State(app): State<Arc<App>>, headers: HeaderMap) -> Ready<Response> {
-    let servers = app.settings.ice.servers("http", socket::now().unix).unwrap_or_default();
+    // A name of its own for each login: the relay counts allocations by name.
+    let name = format!("http-{:08x}", RandomState::new().hash_one(WELCOME) as u32);
+    let servers = app.settings.ice.servers(&name, socket::now().unix).unwrap_or_default();
     ready(shared(&app, &headers, json!({ "iceServers": servers })))
 }
 

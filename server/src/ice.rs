@@ -10,7 +10,7 @@ use ring::hmac;
 
 use crate::config::IceConfig;
 
-const DEFAULT_TTL: Duration = Duration::from_secs(600);
+const DEFAULT_TTL: Duration = Duration::from_secs(12 * 3600);
 
 /// Makes `iceServers`.
 #[derive(Debug)]
