@@ -2,38 +2,26 @@
 //!
 //! Nothing here tells of a user, a realm or an address.
 
+mod connections;
 mod exposition;
 mod process;
 
 use std::future::{Ready, ready};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tracing::{debug, warn};
+use tokio::net::TcpListener;
 
+use self::connections::Patience;
 use self::exposition::{Exposition, Kind};
 use crate::metrics::{REFUSAL_CODES, Totals};
 
-/// Connections at a time; the next one waits in the system's queue.
-const MAX_CONNECTIONS: usize = 64;
-/// One request and its answer, from the connection to its end.
-const REQUEST_WITHIN: Duration = Duration::from_secs(10);
-/// How long to wait when the system has no file descriptor left.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// Longest request head, in bytes.
-const MAX_HEAD: usize = 16 * 1024;
-
-const INDEX: &str = "/metrics  what the relay has done, for Prometheus\n/health   ok, or draining (503)\n";
+const INDEX: &str =
+    "/metrics  what the relay has done, for Prometheus\n/health   ok; draining, or a worker has failed (503)\n";
 /// Prometheus text exposition, version 0.0.4.
 const TEXT_EXPOSITION: &str = "text/plain; version=0.0.4";
 
@@ -44,6 +32,10 @@ pub(crate) struct Snapshot {
     pub(crate) totals: Totals,
     /// True while no new allocations are made.
     pub(crate) draining: bool,
+    /// True when a worker has failed: the relay has then stopped serving.
+    pub(crate) failed: bool,
+    /// Ports of the UDP listeners.
+    pub(crate) udp_ports: Vec<u16>,
     /// Threads that relay.
     pub(crate) workers: usize,
     /// When the relay began.
@@ -52,39 +44,7 @@ pub(crate) struct Snapshot {
 
 /// Answers whoever connects, until it is dropped; its connections end with it. `look` is called for each request.
 pub(crate) async fn serve(listener: TcpListener, look: impl Fn() -> Snapshot + Clone + Send + Sync + 'static) {
-    let router = router(look);
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= MAX_CONNECTIONS {
-            connections.join_next().await;
-            continue;
-        }
-        match listener.accept().await {
-            Ok((stream, _from)) => {
-                connections.spawn(answer(stream, router.clone()));
-            }
-            Err(error) => {
-                warn!(%error, "cannot accept a connection of the operator");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-            }
-        }
-    }
-}
-
-/// One connection carries one request: that bounds it in time, whatever its other end does.
-async fn answer(stream: TcpStream, router: Router) {
-    let answered = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_WITHIN)
-        .max_buf_size(MAX_HEAD)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    match timeout(REQUEST_WITHIN, answered).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "the operator's connection"),
-        Err(_elapsed) => debug!("the operator's connection took too long"),
-    }
+    connections::serve(listener, router(look), Patience::default()).await;
 }
 
 fn router(look: impl Fn() -> Snapshot + Clone + Send + Sync + 'static) -> Router {
@@ -96,12 +56,14 @@ fn router(look: impl Fn() -> Snapshot + Clone + Send + Sync + 'static) -> Router
 }
 
 fn metrics(snapshot: &Snapshot) -> Ready<Response> {
-    let text = write_metrics(snapshot) + &process::metrics();
+    let text = write_metrics(snapshot) + &process::metrics(&snapshot.udp_ports);
     ready(([(CONTENT_TYPE, TEXT_EXPOSITION)], text).into_response())
 }
 
 fn health(snapshot: &Snapshot) -> Ready<Response> {
-    ready(if snapshot.draining {
+    ready(if snapshot.failed {
+        (StatusCode::SERVICE_UNAVAILABLE, "a worker has failed\n").into_response()
+    } else if snapshot.draining {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
     } else {
         "ok\n".into_response()
@@ -110,7 +72,7 @@ fn health(snapshot: &Snapshot) -> Ready<Response> {
 
 /// The relay's own metrics in Prometheus' text form.
 pub(crate) fn write_metrics(snapshot: &Snapshot) -> String {
-    let Snapshot { totals, draining, workers, started } = snapshot;
+    let Snapshot { totals, draining, failed, udp_ports: _, workers, started } = snapshot;
     let started = started.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut page = Exposition::default();
     page.family(Kind::Gauge, "dialtone_turn_build_info", "The version that runs.");
@@ -122,6 +84,11 @@ pub(crate) fn write_metrics(snapshot: &Snapshot) -> String {
     );
     page.gauge("dialtone_turn_workers", "Threads that relay.", workers);
     page.gauge("dialtone_turn_draining", "1 while no new allocations are made.", u8::from(*draining));
+    page.gauge(
+        "dialtone_turn_failed",
+        "1 when a worker has failed, and nothing is served any more.",
+        u8::from(*failed),
+    );
     page.gauge("dialtone_turn_live_allocations", "Allocations that exist now.", totals.live_allocations);
     page.counter("dialtone_turn_allocations_total", "Allocations ever made.", totals.allocations);
     page.both_ways(

@@ -30,7 +30,8 @@ impl Credentials {
         self.users.is_empty() && self.secrets.is_empty()
     }
 
-    /// Finds out whose signature `message` carries, from its `name` and our own `realm`.
+    /// Finds out whose signature `message` carries, from its `name` and our own `realm`. What a name may still do
+    /// whose time is over is for the caller to say.
     ///
     /// A refusal costs the same work whether the name is known, unknown or expired, so that its delay tells nobody
     /// which names there are.
@@ -40,7 +41,7 @@ impl Credentials {
         name: &str,
         realm: &str,
         unix: SystemTime,
-    ) -> Option<(User, Key)> {
+    ) -> Option<Identity> {
         let password = self.users.get(name);
         let fixed = Key::long_term(name, realm, password.map_or(NO_PASSWORD, String::as_str));
         let fixed_fits = message.verify(&fixed);
@@ -51,10 +52,10 @@ impl Credentials {
             .find(|key| message.verify(key));
         // Only now does it count whether the name is one of ours. A fixed user never is a time-limited one.
         if password.is_some() {
-            return fixed_fits.then(|| (User::new(name), fixed));
+            return fixed_fits.then(|| Identity { user: User::new(name), key: fixed, is_expired: false });
         }
-        let (_, user) = split_timed_name(name).filter(|(expiry, _)| *expiry >= seconds(unix))?;
-        timed.map(|key| (User::new(user), key))
+        let (expiry, user) = split_timed_name(name)?;
+        timed.map(|key| Identity { user: User::new(user), key, is_expired: expiry < seconds(unix) })
     }
 }
 
@@ -104,10 +105,21 @@ pub fn rest_credentials(secret: &str, user: &str, ttl: Duration, now: SystemTime
     (name, password)
 }
 
-/// Whom an allocation belongs to: the fixed user's name, or the part of a time-limited name behind its expiry.
+/// Whom a signature proves a message to come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) user: User,
+    /// What the message is signed with.
+    pub(crate) key: Key,
+    /// The name was good until some time ago.
+    pub(crate) is_expired: bool,
+}
+
+/// Whom an allocation belongs to: the fixed user's name, or the part of a time-limited name beside its expiry.
 ///
 /// A client may therefore refresh its allocation with a newer name of the same user, and collecting names does not
-/// get it around the limit per user.
+/// get it around the limit per user. Only a name that is nothing but an expiry is a user of its own each time: whoever
+/// hands out such names cannot tell users apart, and no more can the relay.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct User(Arc<str>);
 
@@ -117,18 +129,23 @@ impl User {
     }
 }
 
-/// `expiry:user` or `expiry`. A name without a user stands for itself.
+/// The expiry and the user of `expiry:user`, of `user:expiry` (which coturn takes too, where what stands before the
+/// first colon is not a number) or of `expiry` alone. A name without a user stands for itself.
 fn split_timed_name(name: &str) -> Option<(u64, &str)> {
-    let (expiry, user) = match name.split_once(':') {
-        Some((expiry, user)) if !user.is_empty() => (expiry, user),
-        Some((expiry, _)) => (expiry, name),
-        None => (name, name),
+    let Some((before, after)) = name.split_once(':') else {
+        return number(name).map(|expiry| (expiry, name));
     };
-    // `parse` alone would accept a leading plus.
-    if !expiry.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
+    match number(before) {
+        Some(expiry) if after.is_empty() => Some((expiry, name)),
+        Some(expiry) => Some((expiry, after)),
+        None if before.is_empty() => None,
+        None => number(after).map(|expiry| (expiry, before)),
     }
-    Some((expiry.parse().ok()?, user))
+}
+
+/// Digits and nothing else; `parse` alone would accept a leading plus.
+fn number(text: &str) -> Option<u64> {
+    if text.bytes().all(|digit| digit.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -183,19 +200,62 @@ mod tests {
             let (name, password) = rest_credentials(secret, "alice", Duration::from_secs(60), at(1000));
             let user = Some(User::new("alice"));
             assert_eq!(who(&credentials, &name, &password, 1060), user);
-            assert_eq!(who(&credentials, &name, &password, 1061), None, "expired");
         }
         let (name, password) = rest_credentials("other", "alice", Duration::from_secs(60), at(0));
         assert_eq!(who(&credentials, &name, &password, 0), None);
     }
 
     #[test]
+    fn expired_name_is_still_known_and_said_to_be_expired() {
+        let credentials = Credentials { users: BTreeMap::new(), secrets: Secret::new("north").into_iter().collect() };
+        let (name, password) = rest_credentials("north", "alice", Duration::from_secs(60), at(1000));
+        for (unix, is_expired) in [(1060, false), (1061, true), (9_999_999, true)] {
+            let identity = identify(&credentials, &name, &password, unix).unwrap();
+            assert_eq!((identity.user, identity.is_expired), (User::new("alice"), is_expired));
+        }
+        assert_eq!(identify(&credentials, &name, "wrong", 1061), None);
+        assert_eq!(identify(&credentials, &name, "wrong", 1060), None);
+    }
+
+    #[test]
+    fn expiry_stands_on_either_side_of_the_colon() {
+        let credentials = Credentials { users: BTreeMap::new(), secrets: Secret::new("north").into_iter().collect() };
+        let alice = Some(User::new("alice"));
+        for name in ["60:alice", "alice:60"] {
+            let password = Secret::new("north").unwrap().password(name);
+            assert_eq!(who(&credentials, name, &password, 60), alice, "{name}");
+            assert_eq!(who(&credentials, name, &password, 61), None, "{name} has expired");
+        }
+        assert_eq!(split_timed_name("12:34"), Some((12, "34")), "a number in front is the expiry");
+    }
+
+    #[test]
+    fn each_name_without_a_user_is_a_user_of_its_own() {
+        assert_eq!(split_timed_name("12"), Some((12, "12")));
+        assert_eq!(split_timed_name("13"), Some((13, "13")));
+        assert_eq!(split_timed_name("12:"), Some((12, "12:")));
+    }
+
+    #[test]
     fn names_without_an_expiry_are_nobody() {
-        for name in ["alice", "+12:alice", ":alice", "-1:alice", "1 :alice"] {
-            assert_eq!(split_timed_name(name).map(|(_, user)| user), None, "{name}");
+        for name in [
+            "",
+            ":",
+            "alice",
+            "+12:alice",
+            ":alice",
+            "-1:alice",
+            "1 :alice",
+            "alice:",
+            "alice:+12",
+            "alice:bob:12",
+            "alice:12:34",
+            ":12",
+            "99999999999999999999:alice",
+        ] {
+            assert_eq!(split_timed_name(name), None, "{name}");
         }
         assert_eq!(split_timed_name("12:a:b"), Some((12, "a:b")));
-        assert_eq!(split_timed_name("12:"), Some((12, "12:")));
     }
 
     #[test]
@@ -209,13 +269,19 @@ mod tests {
         assert_eq!(Secret::new(" \n"), None);
     }
 
+    /// Who may start something.
     fn who(credentials: &Credentials, name: &str, password: &str, unix: u64) -> Option<User> {
+        let identity = identify(credentials, name, password, unix);
+        identity.filter(|identity| !identity.is_expired).map(|identity| identity.user)
+    }
+
+    fn identify(credentials: &Credentials, name: &str, password: &str, unix: u64) -> Option<Identity> {
         let key = Key::long_term(name, REALM, password);
         let bytes = MessageBuilder::new(Class::Request, Method::Allocate, TransactionId([1; 12]))
             .integrity(&key, IntegrityKind::Sha1)
             .finish();
         let message = Message::parse(&bytes).unwrap();
-        credentials.identify(&message, name, REALM, at(unix)).map(|(user, _)| user)
+        credentials.identify(&message, name, REALM, at(unix))
     }
 
     fn at(unix: u64) -> SystemTime {

@@ -27,15 +27,19 @@ pub struct Config {
     pub public_ip: Vec<IpAddr>,
     /// Private or special networks that clients may reach all the same. Default none.
     pub allow_peer: Vec<IpNet>,
+    /// Networks that clients may never reach, whatever `allow_peer` opens. Default none.
+    pub deny_peer: Vec<IpNet>,
     /// Ports for relayed addresses. Default: the system picks.
     pub relay_ports: Option<RangeInclusive<u16>>,
     /// The second address for NAT behaviour discovery (RFC 5780): it differs from the first entry of `listen` in IP
     /// address and in port, and together they make the four addresses that answers come from. UDP only.
     /// Default: no discovery.
     pub discovery: Option<SocketAddr>,
-    /// Where clients are sent while the relay drains (ALTERNATE-SERVER, RFC 8489 section 14.15), at most one address
-    /// of each family. Default none: they are told that there is no capacity.
+    /// Where clients over UDP and TCP are sent while the relay drains (ALTERNATE-SERVER, RFC 8489 section 14.15), at
+    /// most one address of each family. Default none: they are told that there is no capacity.
     pub alternate_server: Vec<SocketAddr>,
+    /// The same for clients over TLS, which go on with TLS there.
+    pub alternate_tls_server: Vec<SocketAddr>,
     /// Where metrics and health are served over plain HTTP, for the operator alone. Default: nowhere.
     pub admin: Option<SocketAddr>,
     /// Threads that relay, each with its own sockets and allocations; 0 is one for each CPU this process may use.
@@ -59,9 +63,11 @@ impl Default for Config {
             credentials: Credentials::default(),
             public_ip: Vec::new(),
             allow_peer: Vec::new(),
+            deny_peer: Vec::new(),
             relay_ports: None,
             discovery: None,
             alternate_server: Vec::new(),
+            alternate_tls_server: Vec::new(),
             admin: None,
             workers: 1,
             software: "dialtone".to_owned(),
@@ -96,17 +102,18 @@ pub struct Limits {
     pub channels_per_allocation: usize,
     /// TCP and TLS connections per listener. Default 4096.
     pub max_streams: usize,
-    /// TCP and TLS connections from one IPv4 address, or from one IPv6 network of 64 bits. Default 64.
+    /// TCP and TLS connections without an allocation from one IPv4 address, or from one IPv6 network of 64 bits.
+    /// Default 64.
     pub max_streams_per_ip: usize,
     /// Bytes waiting for one slow TCP or TLS client before further data is dropped, at least 64 KiB; data leaves
-    /// 16 KiB of them to answers. Default 512 KiB.
+    /// 16 KiB of them to answers. Default 128 KiB: a second of a call at 1 Mbit/s.
     pub stream_queue: usize,
     /// Answers per second to one source (see `max_allocations_per_ip`) that has not proved who it is, with twice as
     /// many at once; 0 is no limit. Further requests get no answer. Default 500: a carrier's NAT has thousands of
     /// people behind it, and a call takes two or three such answers.
     pub unauthenticated_per_second: u32,
-    /// Payload bits per second that one allocation may carry, each way; 0 is no limit. What goes beyond is dropped.
-    /// Default 0.
+    /// Bits per second that one allocation may carry, each way, with 28 bytes of headers for each packet; 0 is no
+    /// limit. What goes beyond is dropped. Default 0.
     pub max_bitrate: u64,
     /// The same for all allocations together. Default 0.
     pub max_total_bitrate: u64,
@@ -122,7 +129,7 @@ impl Default for Limits {
             channels_per_allocation: 64,
             max_streams: 4096,
             max_streams_per_ip: 64,
-            stream_queue: 512 << 10,
+            stream_queue: 128 << 10,
             unauthenticated_per_second: 500,
             max_bitrate: 0,
             max_total_bitrate: 0,

@@ -3,24 +3,29 @@
 //! The options of the command line are the only list of keys there is, and each value is judged by the option's own
 //! parser. The file stands behind the command line and the environment, and before the defaults.
 
+mod environment;
 mod fault;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use self::environment::environment;
 pub(crate) use self::fault::{ConfigFileError, Fault};
 use crate::args::Args;
 
 /// They would make no sense in a file, or are what leads to it.
 const COMMAND_LINE_ONLY: [&str; 4] = ["config", "check-config", "help", "version"];
+/// How alike a key and a known one have to be, from 0 to 1, for the one to be meant by the other.
+const ALIKE: f64 = 0.7;
 
 /// The options from everywhere.
 pub(crate) struct Given {
@@ -31,13 +36,35 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    /// What this program was started with, with the environment and the files as they are now.
+    ///
+    /// # Errors
+    /// See [`Given::read`].
+    pub(crate) fn now() -> Result<Self, NotUnderstood> {
+        let line = std::env::args_os().collect();
+        Self::read(line, |name| std::env::var_os(name), |path| std::fs::read_to_string(path))
+    }
+
     /// Reads the command line (the program's name first), the environment, and the file that either names.
     ///
     /// # Errors
     /// Help and version come as an error of clap's, too.
-    pub(crate) fn read(line: Vec<OsString>, read: impl Fn(&Path) -> io::Result<String>) -> Result<Self, NotUnderstood> {
-        let command = Args::command();
-        let mut given = command.clone().try_get_matches_from(&line)?;
+    pub(crate) fn read(
+        line: Vec<OsString>,
+        variable: impl Fn(&OsStr) -> Option<OsString>,
+        read: impl Fn(&Path) -> io::Result<String>,
+    ) -> Result<Self, NotUnderstood> {
+        let (bare, variables) = environment(Args::command(), variable);
+        let given = match bare.clone().try_get_matches_from(&line) {
+            Ok(given) => given,
+            // Help names the variables, too.
+            Err(help) if help.kind() == ErrorKind::DisplayHelp => {
+                return Err(Args::command().try_get_matches_from(line).err().unwrap_or(help).into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (command, line) = complete(bare.clone(), line, &given, variables);
+        let given = command.clone().try_get_matches_from(&line)?;
         let args = Args::from_arg_matches(&given)?;
         let Some(path) = args.config_file().map(Path::to_owned) else {
             return Ok(Self { args, confidential: None });
@@ -46,10 +73,10 @@ impl Given {
             Ok(text) => text,
             Err(source) => return Err(ConfigFileError::Read { path, source }.into()),
         };
-        let settings = settings(&path, &text, &command)?;
+        let settings = settings(&path, &text, &bare)?;
         let confidential = settings.iter().any(|setting| setting.confidential).then_some(path);
         let (command, line) = complete(command, line, &given, settings);
-        given = command.try_get_matches_from(line)?;
+        let given = command.try_get_matches_from(line)?;
         Ok(Self { args: Args::from_arg_matches(&given)?, confidential })
     }
 }
@@ -65,21 +92,14 @@ pub(crate) enum NotUnderstood {
     File(#[from] ConfigFileError),
 }
 
-/// Says so when others can read the passwords in the file at `path`.
-pub(crate) fn warn_if_readable_by_others(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let exposed = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
-        if exposed {
-            tracing::warn!(
-                "{path} holds passwords or secrets, and others may read it: take that away (chmod 600 {path})",
-                path = path.display()
-            );
+impl NotUnderstood {
+    /// For a log.
+    pub(crate) fn in_one_line(&self) -> String {
+        match self {
+            Self::Line(error) => in_one_line(error),
+            Self::File(error) => error.to_string(),
         }
     }
-    #[cfg(not(unix))]
-    let _ = path;
 }
 
 /// One key with what it stands for, good by itself.
@@ -134,9 +154,10 @@ fn find<'a>(command: &'a Command, key: &str, value: &Spanned<DeValue<'_>>) -> Re
         let options = command.get_arguments().filter_map(Arg::get_long);
         let nearest = options
             .filter(|option| !COMMAND_LINE_ONLY.contains(option))
-            .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)))
-            .unwrap_or_default()
-            .to_owned();
+            .map(|option| (strsim::jaro_winkler(key, option), option))
+            .filter(|(likeness, _)| *likeness > ALIKE)
+            .max_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map(|(_, option)| option.to_owned());
         let key = key.to_owned();
         if matches!(value.get_ref(), DeValue::Table(_)) {
             Fault::Section { key, nearest }
@@ -155,15 +176,20 @@ fn values(arg: &Arg, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<Stri
         DeValue::Array(_) if !repeatable => Err(wrong("a list")),
         // An element is one value, whatever is in it.
         DeValue::Array(list) => list.iter().map(|element| word(element.get_ref()).map_err(wrong)).collect(),
-        DeValue::String(text) => Ok(match arg.get_value_delimiter() {
-            // As in the environment; a multi-line string ends with a line's end.
-            Some('\n') => text.strip_suffix('\n').unwrap_or(text).split('\n').map(str::to_owned).collect(),
-            Some(delimiter) => text.split(delimiter).map(|part| part.trim().to_owned()).collect(),
-            None => vec![text.to_string()],
-        }),
+        DeValue::String(text) => Ok(elements(arg, text)),
         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => {
             Ok(vec![word(value.get_ref()).map_err(wrong)?])
         }
+    }
+}
+
+/// One text as the values that it lists.
+fn elements(arg: &Arg, text: &str) -> Vec<String> {
+    match arg.get_value_delimiter() {
+        // A text of lines may end with a line's end.
+        Some('\n') => text.strip_suffix('\n').unwrap_or(text).split('\n').map(str::to_owned).collect(),
+        Some(delimiter) => text.split(delimiter).map(|part| part.trim().to_owned()).collect(),
+        None => vec![text.to_owned()],
     }
 }
 
@@ -193,7 +219,7 @@ fn judge(command: &Command, setting: &Setting) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The command and its line with what the file adds: every option that neither line nor environment gave.
+/// The command and its line with what the environment or the file adds: every option that was not given before.
 fn complete(
     mut command: Command,
     mut line: Vec<OsString>,
@@ -214,7 +240,7 @@ fn complete(
     (command, line)
 }
 
-/// The values of a file are separate already.
+/// The values of the environment and of a file are separate already.
 fn undelimited(command: Command, id: &str) -> Command {
     command.mut_arg(id, |arg| arg.value_delimiter(None::<char>))
 }

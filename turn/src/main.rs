@@ -2,21 +2,24 @@
 
 mod args;
 mod config_file;
+mod exposure;
 mod open_files;
+mod reload;
 mod signals;
 mod summary;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use dialtone_turn::{Config, Relay};
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 use crate::config_file::{Given, NotUnderstood};
-use crate::signals::Signals;
+use crate::signals::{Ended, Signals};
 
-/// Could not start.
+/// Could not start, or could not go on.
 const FAILURE: u8 = 1;
 /// The options make no relay (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;
@@ -24,7 +27,7 @@ const USAGE: u8 = 64;
 // The relay has threads of its own; this one waits for signals and the operator.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let given = match Given::read(std::env::args_os().collect(), |path| std::fs::read_to_string(path)) {
+    let given = match Given::now() {
         Ok(given) => given,
         Err(NotUnderstood::Line(error)) => {
             // Help and version come this way too. Nothing is left to do where even printing fails.
@@ -36,12 +39,11 @@ async fn main() -> ExitCode {
     let Ok(filter) = EnvFilter::try_new(given.args.log()) else {
         return fail(USAGE, &"--log is a filter such as `info` or `dialtone_turn=debug`");
     };
-    let color = std::io::stderr().is_terminal();
     // Whoever reads standard error may stop reading. Lines are then lost, and no packet waits for them.
-    let (writer, _until_the_end) = tracing_appender::non_blocking(std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(writer).init();
+    let (writer, _until_the_end) = tracing_appender::non_blocking(io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal()).with_writer(writer).init();
     if let Some(path) = &given.confidential {
-        config_file::warn_if_readable_by_others(path);
+        exposure::warn_if_readable_by_others(path);
     }
     let (drain, only_check) = (given.args.drain(), given.args.check_config());
     let config = match given.args.into_config(|path| std::fs::read_to_string(path)) {
@@ -52,8 +54,10 @@ async fn main() -> ExitCode {
         if let Err(error) = dialtone_turn::check(&config) {
             return fail(USAGE, &error);
         }
-        say(&summary::summary(&config, drain));
-        return ExitCode::SUCCESS;
+        return match say(&summary::summary(&config, drain)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(FAILURE, &format!("the configuration is good, but nobody can be told: {error}")),
+        };
     }
     open_files::raise_limit(&config);
     run(config, drain).await
@@ -65,15 +69,23 @@ async fn run(config: Config, drain: Duration) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(FAILURE, &format!("cannot listen for signals: {error}")),
     };
+    exposure::warn_if_admin_is_open(&config);
     let relay = match Relay::spawn(config).await {
         Ok(relay) => relay,
         Err(error) if error.is_usage() => return fail(USAGE, &error),
         Err(error) => return fail(FAILURE, &error),
     };
-    say(&ready(&relay));
-    signals::serve(&relay, &mut signals, drain).await;
+    // Whoever started the relay need not listen: clients do not.
+    let _ = say(&ready(&relay));
+    let code = match signals::serve(&relay, &mut signals, drain).await {
+        Ended::Stopped => ExitCode::SUCCESS,
+        Ended::Failed => {
+            error!("a worker has failed, and nothing can be relayed any more");
+            ExitCode::from(FAILURE)
+        }
+    };
     relay.shutdown().await;
-    ExitCode::SUCCESS
+    code
 }
 
 fn ready(relay: &Relay) -> String {
@@ -85,13 +97,14 @@ fn ready(relay: &Relay) -> String {
     format!("dialtone-turn ready on{all}")
 }
 
-#[expect(clippy::print_stdout, reason = "the ready line and the summary are the program's output")]
-fn say(line: &str) {
-    println!("{line}");
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
 }
 
-#[expect(clippy::print_stderr, reason = "a program says why it does not start")]
 fn fail(code: u8, why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("dialtone-turn: {why}");
+    // Where even this cannot be written, the code is left.
+    let _ = writeln!(io::stderr(), "dialtone-turn: {why}");
     ExitCode::from(code)
 }

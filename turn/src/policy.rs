@@ -7,22 +7,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Refuses private and special addresses, except the networks the operator opened.
+/// Refuses what the operator closed, and private and special addresses except the networks the operator opened.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     allow: Vec<IpNet>,
+    deny: Vec<IpNet>,
 }
 
 impl Policy {
-    /// `allow` lists the networks to open again.
+    /// `allow` lists the networks to open again. `deny` lists those to close, public ones too; it is looked at first,
+    /// so that what lies in both stays closed.
     #[must_use]
-    pub fn new(allow: Vec<IpNet>) -> Self {
-        Self { allow }
+    pub fn new(allow: Vec<IpNet>, deny: Vec<IpNet>) -> Self {
+        Self { allow, deny }
     }
 
     /// True when datagrams may go to `ip`: the address itself and every IPv4 address inside it have to pass.
     #[must_use]
     pub fn allows(&self, ip: IpAddr) -> bool {
+        if spellings(ip).any(|ip| self.denied(ip)) {
+            return false;
+        }
         match ip {
             IpAddr::V4(v4) => self.allows_v4(v4),
             IpAddr::V6(v6) => self.allows_v6(v6) && embedded(v6).into_iter().flatten().all(|v4| self.allows_v4(v4)),
@@ -37,9 +42,13 @@ impl Policy {
         !REFUSED_V6.iter().any(|net| net.contains(&ip)) || self.opened(IpAddr::V6(ip))
     }
 
-    /// True when the operator opened a network that `ip` lies in.
+    /// True when the operator opened a network that `ip` lies in, closed or not.
     pub(crate) fn opened(&self, ip: IpAddr) -> bool {
         self.allow.iter().any(|net| net.contains(&ip))
+    }
+
+    fn denied(&self, ip: IpAddr) -> bool {
+        self.deny.iter().any(|net| net.contains(&ip))
     }
 }
 
@@ -215,7 +224,7 @@ mod tests {
 
     #[test]
     fn opened_network_passes_and_only_it() {
-        let policy = Policy::new(vec!["10.1.0.0/16".parse().unwrap(), "::1/128".parse().unwrap()]);
+        let policy = Policy::new(nets(&["10.1.0.0/16", "::1/128"]), Vec::new());
         assert!(policy.allows(ip("10.1.2.3")));
         assert!(policy.allows(ip("::ffff:10.1.2.3")));
         assert!(policy.allows(ip("::1")));
@@ -225,9 +234,46 @@ mod tests {
 
     #[test]
     fn opening_all_of_ipv6_does_not_open_ipv4_inside_it() {
-        let policy = Policy::new(vec!["::/0".parse().unwrap()]);
+        let policy = Policy::new(nets(&["::/0"]), Vec::new());
         assert!(policy.allows(ip("fd00::1")));
         assert!(!policy.allows(ip("::ffff:127.0.0.1")));
+    }
+
+    #[test]
+    fn denied_network_is_closed_in_every_spelling() {
+        let policy = Policy::new(Vec::new(), nets(&["198.51.100.0/24", "2001:db8:bad::/48"]));
+        for text in [
+            "198.51.100.0",
+            "198.51.100.255",
+            "::ffff:198.51.100.7",
+            "::198.51.100.7",
+            "64:ff9b::198.51.100.7",
+            "2002:c633:6407::1",
+            "2001:0:c633:6407:0:0:fefe:fefe",
+            "2001:db8:bad::1",
+        ] {
+            assert!(!policy.allows(ip(text)), "{text}");
+        }
+        for text in ["198.51.101.0", "::ffff:198.51.101.7", "2001:db8:bae::1", "1.1.1.1"] {
+            assert!(policy.allows(ip(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn denied_network_stays_closed_inside_an_opened_one() {
+        let policy = Policy::new(nets(&["10.0.0.0/8", "::/0"]), nets(&["10.1.0.0/16"]));
+        assert!(policy.allows(ip("10.2.0.1")));
+        assert!(!policy.allows(ip("10.1.0.1")));
+        assert!(!policy.allows(ip("::ffff:10.1.0.1")));
+
+        let policy = Policy::new(nets(&["10.1.2.3/32"]), nets(&["0.0.0.0/0", "::/0"]));
+        for text in ["10.1.2.3", "1.1.1.1", "2606:4700::1111"] {
+            assert!(!policy.allows(ip(text)), "{text}");
+        }
+    }
+
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     fn ip(text: &str) -> IpAddr {

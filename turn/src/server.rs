@@ -15,11 +15,15 @@ use self::bind::{bind, bind_admin};
 pub use self::check::SpawnError;
 use self::check::{prepare, workers};
 use crate::admin::{self, Snapshot};
+use crate::auth::Credentials;
 use crate::config::Config;
 use crate::io::tls::{Identity, Reloaded, TlsError};
-use crate::io::{self as hands, Crew, Shared};
+use crate::io::{self as hands, Alarm, Crew, Shared, interfaces};
 use crate::metrics::{Counters, Totals};
 use crate::relay::Ledger;
+
+/// How often to look which addresses this machine has.
+const LOOK_AT_INTERFACES: Duration = Duration::from_secs(15);
 
 /// A relay that serves until it is shut down or dropped. Dropping it blocks for the moment that its threads take to
 /// end.
@@ -41,7 +45,10 @@ pub struct Relay {
 struct Status {
     counters: Vec<Arc<Counters>>,
     ledger: Arc<Ledger>,
+    alarm: Arc<Alarm>,
     started: SystemTime,
+    /// Ports of the UDP listeners.
+    ports: Vec<u16>,
 }
 
 impl Status {
@@ -53,6 +60,8 @@ impl Status {
         Snapshot {
             totals: self.totals(),
             draining: self.ledger.is_draining(),
+            failed: self.alarm.is_rung(),
+            udp_ports: self.ports.clone(),
             workers: self.counters.len(),
             started: self.started,
         }
@@ -78,19 +87,27 @@ impl Relay {
         hands::fill_random(&mut seed).map_err(SpawnError::System)?;
 
         let clock = hands::clock();
+        let local = |listener: &TcpListener| listener.local_addr().map_err(SpawnError::System);
+        let udp = bound.udp.iter().filter_map(|sockets| sockets.first()).map(UdpSocket::local_addr);
+        let udp = udp.collect::<Result<Vec<_>, _>>().map_err(SpawnError::System)?;
         let status = Arc::new(Status {
             counters: (0..workers).map(|_| Arc::default()).collect(),
             ledger: Arc::new(Ledger::new(&config, &seed, clock.mono)),
+            alarm: Arc::default(),
             started: clock.unix,
+            ports: udp.iter().map(SocketAddr::port).collect(),
         });
-        let local = |listener: &TcpListener| listener.local_addr().map_err(SpawnError::System);
-        let udp = bound.udp.iter().filter_map(|sockets| sockets.first()).map(UdpSocket::local_addr);
-        let udp = udp.collect::<Result<_, _>>().map_err(SpawnError::System)?;
+        status.ledger.learn(interfaces::addresses());
         let tcp = bound.tcp.iter().map(local).collect::<Result<_, _>>()?;
         let tls = bound.tls.iter().map(local).collect::<Result<_, _>>()?;
         let certificate_check = config.lifetimes.certificate_check;
-        let shared =
-            Shared { config: Arc::new(config), ledger: Arc::clone(&status.ledger), identity: identity.clone(), seed };
+        let shared = Shared {
+            config: Arc::new(config),
+            ledger: Arc::clone(&status.ledger),
+            identity: identity.clone(),
+            seed,
+            alarm: Arc::clone(&status.alarm),
+        };
         let crew = Crew::start(&shared, bound, &status.counters).map_err(SpawnError::System)?;
 
         let mut relay = Self { crew, status, identity, tasks: JoinSet::new(), udp, tcp, tls, admin: None };
@@ -100,6 +117,7 @@ impl Relay {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(SpawnError::System)?;
             relay.tasks.spawn(admin::serve(listener, move || status.snapshot()));
         }
+        relay.tasks.spawn(know_this_machine(Arc::clone(&relay.status.ledger)));
         if let Some(identity) = relay.identity.clone() {
             relay.tasks.spawn(watch(identity, certificate_check));
         }
@@ -146,6 +164,25 @@ impl Relay {
     /// go on until their clients end them or let them expire.
     pub fn drain(&self) {
         self.status.ledger.set_draining(true);
+    }
+
+    /// Returns when a worker has failed, which no input should bring about. The relay has then stopped serving: its
+    /// owner starts another one, or ends.
+    pub async fn failed(&self) {
+        self.status.alarm.wait().await;
+    }
+
+    /// Who may start from now on; allocations that exist go on. For a secret that is exchanged while clients still
+    /// have names made with the one before it.
+    ///
+    /// # Errors
+    /// [`SpawnError::NoCredentials`] when nobody could ever prove anything; those before stay.
+    pub fn set_credentials(&self, credentials: Credentials) -> Result<(), SpawnError> {
+        if credentials.is_empty() {
+            return Err(SpawnError::NoCredentials);
+        }
+        self.status.ledger.set_credentials(credentials);
+        Ok(())
     }
 
     /// Reads certificate and key again. Connections that exist go on as they are. `false` when the files have not
@@ -196,9 +233,19 @@ async fn reload(identity: Arc<Identity>) -> Result<bool, TlsError> {
     }
 }
 
+/// Keeps up with the addresses that this machine has.
+async fn know_this_machine(ledger: Arc<Ledger>) {
+    let mut tick = tokio::time::interval(LOOK_AT_INTERFACES);
+    loop {
+        tick.tick().await;
+        ledger.learn(interfaces::addresses());
+    }
+}
+
 /// Has new files serve every later handshake.
 async fn watch(identity: Arc<Identity>, period: Duration) {
     let mut tick = tokio::time::interval(period.max(Duration::from_millis(10)));
+    let mut told = None;
     loop {
         tick.tick().await;
         if !identity.changed_on_disk() {
@@ -207,7 +254,16 @@ async fn watch(identity: Arc<Identity>, period: Duration) {
         match reload(Arc::clone(&identity)).await {
             Ok(true) => info!("the certificate was exchanged"),
             Ok(false) => {}
-            Err(error) => warn!(%error, "the new certificate is of no use, the old one goes on"),
+            Err(error) => {
+                let error = error.to_string();
+                // Once for each fault, though it is tried again and again.
+                if told.as_ref() != Some(&error) {
+                    warn!(error, "the new certificate is of no use, the old one goes on");
+                    told = Some(error);
+                }
+                continue;
+            }
         }
+        told = None;
     }
 }

@@ -6,6 +6,8 @@ use dialtone_turn::Relay;
 use tokio::time::{Instant, interval_at, sleep_until};
 use tracing::{info, warn};
 
+use crate::reload::reload;
+
 /// How often to look whether the last allocation has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often to say how many are left.
@@ -19,12 +21,35 @@ enum Word {
     Stop,
     /// SIGUSR1: stop when the last allocation has ended.
     Drain,
-    /// SIGHUP: read certificate and key again.
+    /// SIGHUP: read certificate, key and credentials again.
     Reload,
 }
 
-/// Serves until a signal has stopped the relay; `wait` is how long a stop waits for allocations to end.
-pub(crate) async fn serve(relay: &Relay, signals: &mut Signals, wait: Duration) {
+/// Why the relay is to serve no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// A signal has stopped it.
+    Stopped,
+    /// One of its workers has failed.
+    Failed,
+}
+
+/// Serves until a signal has stopped the relay, or it has failed; `wait` is how long a stop waits for allocations to
+/// end.
+pub(crate) async fn serve(relay: &Relay, signals: &mut Signals, wait: Duration) -> Ended {
+    until(obey(relay, signals, wait), relay.failed()).await
+}
+
+/// Nobody waits for the allocations of a relay that has failed: it has none.
+async fn until(stopped: impl Future<Output = ()>, failed: impl Future<Output = ()>) -> Ended {
+    tokio::select! {
+        biased;
+        () = failed => Ended::Failed,
+        () = stopped => Ended::Stopped,
+    }
+}
+
+async fn obey(relay: &Relay, signals: &mut Signals, wait: Duration) {
     loop {
         match signals.next().await {
             Word::Stop if wait.is_zero() => return,
@@ -75,14 +100,6 @@ async fn drain(relay: &Relay, signals: &mut Signals, limit: Option<Duration>) {
                 return;
             }
         }
-    }
-}
-
-async fn reload(relay: &Relay) {
-    match relay.reload_certificate().await {
-        Ok(true) => info!("SIGHUP: a new certificate serves every later handshake"),
-        Ok(false) => info!("SIGHUP: no new certificate, the old one stays"),
-        Err(error) => warn!(%error, "SIGHUP: the new certificate is of no use, the old one stays"),
     }
 }
 
@@ -153,5 +170,19 @@ mod other {
                 Err(_cannot_listen) => std::future::pending().await,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn failure_ends_what_waits_for_a_signal_or_for_allocations() {
+        assert_eq!(until(pending(), ready(())).await, Ended::Failed);
+        assert_eq!(until(ready(()), ready(())).await, Ended::Failed);
+        assert_eq!(until(ready(()), pending()).await, Ended::Stopped);
     }
 }

@@ -62,7 +62,14 @@ pub(crate) fn summary(config: &Config, drain: Duration) -> String {
         ),
         (
             "connections",
-            format!("{} on each listener, {} from one source", limits.max_streams, limits.max_streams_per_ip,),
+            if limits.max_streams == 0 {
+                "none, only UDP".to_owned()
+            } else {
+                format!(
+                    "{} on each listener, {} without an allocation from one source",
+                    limits.max_streams, limits.max_streams_per_ip
+                )
+            },
         ),
         ("unauthenticated", unlimited(rate, format_args!("{rate} answers per second to one source"))),
         (
@@ -76,6 +83,7 @@ pub(crate) fn summary(config: &Config, drain: Duration) -> String {
         ("workers", if config.workers == 0 { "one for each CPU".to_owned() } else { config.workers.to_string() }),
         ("drain", Span(drain).to_string()),
         ("alternate servers", list(&config.alternate_server, "none")),
+        ("  for TLS", list(&config.alternate_tls_server, "none")),
     ];
     let lines = lines.map(|(name, value)| format!("  {name:<18}{value}"));
     format!("dialtone-turn: the configuration is good\n{}", lines.join("\n"))
@@ -86,11 +94,10 @@ fn none() -> String {
 }
 
 fn peers(config: &Config) -> String {
-    if config.allow_peer.is_empty() {
-        "public addresses".to_owned()
-    } else {
-        format!("public addresses, and opened: {}", list(&config.allow_peer, "none"))
-    }
+    let opened = list(&config.allow_peer, "");
+    let closed = list(&config.deny_peer, "");
+    let with = |what: &str, nets: String| if nets.is_empty() { nets } else { format!(", {what}: {nets}") };
+    format!("public addresses{}{}", with("and opened", opened), with("but never", closed))
 }
 
 fn list<T: Display>(items: &[T], without: &str) -> String {
@@ -144,12 +151,17 @@ dialtone-turn: the configuration is good
   allocations       10000 at most, 1000 of one user, 1000 of one source
   of each           128 permissions, 64 channels
   lifetimes         10m unless asked for more, 1h at most; nonces 1h
-  connections       4096 on each listener, 64 from one source
+  connections       4096 on each listener, 64 without an allocation from one source
   unauthenticated   500 answers per second to one source
   bits per second   1500k for one allocation, no limit for all
   workers           one for each CPU
   drain             5m
-  alternate servers none";
+  alternate servers none
+    for TLS         none";
         assert_eq!(summary(&config, Duration::from_secs(300)), expected);
+
+        config.limits.max_streams = 0;
+        let without = summary(&config, Duration::ZERO);
+        assert!(without.contains("\n  connections       none, only UDP\n"), "{without}");
     }
 }

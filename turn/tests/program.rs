@@ -6,18 +6,19 @@
 mod client;
 #[path = "program/process.rs"]
 mod process;
+#[path = "program/signals.rs"]
+mod signals;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use dialtone_turn::stun::attributes::REQUESTED_TRANSPORT;
 use dialtone_turn::stun::{Class, MessageBuilder, Method, TransactionId};
 use nix::sys::signal::Signal;
-use rustls::pki_types::CertificateDer;
 
-use crate::client::{Client, shows};
+use crate::client::Client;
 use crate::process::{Folder, LIMIT, Program, command, get, run};
 
 /// Wrong usage or configuration (sysexits.h).
@@ -70,6 +71,59 @@ fn unusable_certificate_is_found_before_anything_is_served() {
     assert_eq!(ended.code, USAGE);
     assert!(ended.stderr.contains(&cert), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn addresses_that_clash_are_found_before_anything_is_served() {
+    let addresses = ["--listen", "127.0.0.1:3478", "--tls-listen", "0.0.0.0:3478", "--tls-cert", "c", "--tls-key", "k"];
+    let ended = run(command(&["--user", "a:b", "--check-config"]).args(addresses));
+    assert_eq!(ended.code, USAGE);
+    assert!(ended.stderr.contains("tcp://127.0.0.1:3478 and tls://0.0.0.0:3478"), "{}", ended.stderr);
+}
+
+#[test]
+fn summary_that_nobody_can_read_is_a_failure() {
+    let ended = run(command(&["--user", "a:b", "--check-config"]).stdout(unread()));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("nobody can be told"), "{}", ended.stderr);
+}
+
+#[test]
+fn relay_serves_though_nobody_reads_its_ready_line() {
+    let args = ["--listen", "127.0.0.1:0", "--user", "a:b", "--admin", "0.0.0.0:0"];
+    let mut relay = Program::start(command(&args).stdout(unread()));
+    // It listens for signals by then, and all its addresses are free.
+    relay.says("--admin is no loopback address");
+    relay.signal(Signal::SIGTERM);
+    relay.says("relay stopped");
+    assert_eq!(relay.wait().code(), Some(0));
+}
+
+#[test]
+fn admin_port_on_loopback_is_not_warned_of() {
+    let (mut relay, _) = Program::relay(&["--admin", "127.0.0.1:0"]);
+    relay.signal(Signal::SIGTERM);
+    assert_eq!(relay.wait().code(), Some(0));
+    assert!(!relay.log().contains("no loopback address"), "{}", relay.log());
+}
+
+#[test]
+fn empty_variables_and_spaces_between_elements_do_not_count() {
+    let mut command = command(&["--check-config"]);
+    command.env("DIALTONE_TURN_LISTEN", "").env("DIALTONE_TURN_REALM", "").env("DIALTONE_TURN_CONFIG", "");
+    command.env("DIALTONE_TURN_ALLOW_PEER", "10.0.0.1, fd00::/8 ").env("DIALTONE_TURN_SECRET", "one\ntwo\n");
+    let ended = run(&mut command);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for line in ["udp://127.0.0.1:3478", "10.0.0.1/32, fd00::/8", "0 users, 2 shared secrets"] {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn misspelt_log_level_is_told_with_the_levels() {
+    let ended = run(&mut command(&["--user", "a:b", "--log", "inof"]));
+    assert_eq!(ended.code, USAGE);
+    assert!(ended.stderr.contains("'inof'") && ended.stderr.contains("off, error, warn, info"), "{}", ended.stderr);
 }
 
 #[test]
@@ -167,106 +221,11 @@ fn metrics_count_an_allocation() {
     assert_eq!(number("dialtone_turn_allocations_total"), "1");
 }
 
-#[test]
-fn stop_without_drain_is_at_once() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let (mut relay, addresses) = Program::relay(&[]);
-        assert_eq!(Client::new(addresses.of("udp://")).allocate(), Ok(()));
-        relay.signal(signal);
-        assert_eq!(relay.wait().code(), Some(0));
-    }
-}
-
-#[test]
-fn stop_with_drain_waits_for_the_last_allocation() {
-    let (relay, addresses) = Program::relay(&["--drain", "1h", "--admin", "127.0.0.1:0"]);
-    drains(relay, addresses.of("udp://"), addresses.of("http://"), Signal::SIGTERM);
-}
-
-#[test]
-fn first_user_signal_drains_without_a_limit() {
-    let (relay, addresses) = Program::relay(&["--admin", "127.0.0.1:0"]);
-    drains(relay, addresses.of("udp://"), addresses.of("http://"), Signal::SIGUSR1);
-}
-
-fn drains(mut relay: Program, udp: SocketAddr, admin: SocketAddr, signal: Signal) {
-    let mut early = Client::new(udp);
-    assert_eq!(early.allocate(), Ok(()));
-    assert_eq!(get(admin, "/health"), (200, "ok\n".to_owned()));
-    relay.signal(signal);
-    let line = relay.says("draining: no new allocations");
-    assert!(line.contains("allocations=1"), "{line}");
-    assert_eq!(get(admin, "/health"), (503, "draining\n".to_owned()));
-    assert_eq!(Client::new(udp).allocate(), Err(508));
-    // The one that exists goes on until it is ended.
-    assert_eq!(early.refresh(600), Ok(()));
-    assert_eq!(early.refresh(0), Ok(()));
-    relay.says("drained");
-    assert_eq!(relay.wait().code(), Some(0));
-}
-
-#[test]
-fn drain_is_over_after_its_time() {
-    let (mut relay, addresses) = Program::relay(&["--drain", "1s"]);
-    assert_eq!(Client::new(addresses.of("udp://")).allocate(), Ok(()));
-    relay.signal(Signal::SIGTERM);
-    relay.says("the time to drain is over");
-    assert_eq!(relay.wait().code(), Some(0));
-}
-
-#[test]
-fn second_signal_ends_a_drain_at_once() {
-    for first in [Signal::SIGTERM, Signal::SIGUSR1] {
-        let (mut relay, addresses) = Program::relay(&["--drain", "1h"]);
-        assert_eq!(Client::new(addresses.of("udp://")).allocate(), Ok(()));
-        relay.signal(first);
-        relay.says("draining: no new allocations");
-        relay.signal(Signal::SIGTERM);
-        relay.says("stopped while draining");
-        assert_eq!(relay.wait().code(), Some(0));
-    }
-}
-
-#[test]
-fn draining_relay_sends_clients_to_the_alternate_server() {
-    let (mut relay, addresses) = Program::relay(&["--alternate-server", "192.0.2.7:3478"]);
-    let mut early = Client::new(addresses.of("udp://"));
-    assert_eq!(early.allocate(), Ok(()));
-    relay.signal(Signal::SIGUSR1);
-    relay.says("draining: no new allocations");
-    assert_eq!(Client::new(addresses.of("udp://")).allocate(), Err(300));
-}
-
-#[test]
-fn certificate_is_exchanged_at_sighup_and_a_bad_one_is_not() {
-    let folder = Folder::new("sighup");
-    let old = certificate(&folder);
-    let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
-    let (mut relay, addresses) =
-        Program::relay(&["--tls-listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key]);
-    let tls = addresses.of("tls://");
-    assert!(shows(tls, &old));
-
-    let new = certificate(&folder);
-    relay.signal(Signal::SIGHUP);
-    // Where the relay has seen for itself that the files changed, there is nothing new for the signal.
-    relay.says("SIGHUP");
-    assert!(shows(tls, &new));
-    assert!(!shows(tls, &old));
-
-    folder.write("cert.pem", "nothing");
-    relay.signal(Signal::SIGHUP);
-    let line = relay.says("SIGHUP");
-    assert!(line.contains("the old one stays"), "{line}");
-    assert!(shows(tls, &new));
-}
-
-/// A fresh certificate for `localhost` in `cert.pem`, with its key in `key.pem`.
-fn certificate(folder: &Folder) -> CertificateDer<'static> {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    folder.write("cert.pem", &made.cert.pem());
-    folder.write("key.pem", &made.signing_key.serialize_pem());
-    made.cert.der().clone()
+/// A standard output whose reader has gone.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
 }
 
 /// A program whose log stays in the pipe.

@@ -4,13 +4,20 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use super::connections::MAX_CONNECTIONS;
 use super::*;
 
 /// Longer than anything on loopback takes, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
+
+const FOR_EVER: Patience = Patience { head: Duration::from_secs(3600), all: Duration::from_secs(3600) };
 
 #[test]
 fn metrics_are_written_to_the_letter() {
@@ -29,6 +36,9 @@ fn metrics_are_written_to_the_letter() {
         "# HELP dialtone_turn_draining 1 while no new allocations are made.\n",
         "# TYPE dialtone_turn_draining gauge\n",
         "dialtone_turn_draining 0\n",
+        "# HELP dialtone_turn_failed 1 when a worker has failed, and nothing is served any more.\n",
+        "# TYPE dialtone_turn_failed gauge\n",
+        "dialtone_turn_failed 0\n",
         "# HELP dialtone_turn_live_allocations Allocations that exist now.\n",
         "# TYPE dialtone_turn_live_allocations gauge\n",
         "dialtone_turn_live_allocations 7\n",
@@ -87,7 +97,7 @@ fn metrics_are_written_to_the_letter() {
 
 #[test]
 fn every_line_keeps_the_rules_of_the_format() {
-    check_exposition(&(write_metrics(&snapshot(true)) + &process::metrics()));
+    check_exposition(&(write_metrics(&snapshot(true)) + &process::metrics(&[3478])));
 }
 
 #[tokio::test]
@@ -118,29 +128,64 @@ async fn operator_gets_metrics_health_and_an_index() {
 }
 
 #[tokio::test]
+async fn failed_worker_is_bad_health_even_while_draining() {
+    let (address, _serving) = start(|| Snapshot { failed: true, ..snapshot(true) }).await;
+    let (head, body) = request(address, "/health").await;
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert_eq!(body, "a worker has failed\n");
+    let (_, body) = request(address, "/metrics").await;
+    assert!(body.contains("\ndialtone_turn_failed 1\n"), "{body}");
+}
+
+#[tokio::test]
 async fn clients_that_say_nothing_do_not_keep_others_out() {
-    let (address, _serving) = start(|| snapshot(false)).await;
+    let (address, _serving) = start_with(FOR_EVER, || snapshot(false)).await;
     let mut silent = Vec::new();
     for _ in 0..MAX_CONNECTIONS {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
-    // Its turn comes when the silent ones' time is over, or they are.
-    silent.pop();
+    // No time is ever over here: there is an answer only if a silent one has to go, and that is the oldest.
     assert_eq!(request(address, "/health").await.1, "ok\n");
+    assert!(is_closed(&mut silent[0]).await);
+    let youngest = silent.pop().unwrap();
+    assert_eq!(request_over(youngest, "/health").await.1, "ok\n");
+}
+
+#[tokio::test]
+async fn client_that_says_nothing_is_sent_away() {
+    let (address, _serving) =
+        start_with(Patience { head: Duration::from_millis(20), ..FOR_EVER }, || snapshot(false)).await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    assert!(is_closed(&mut silent).await);
 }
 
 async fn start(look: impl Fn() -> Snapshot + Clone + Send + Sync + 'static) -> (SocketAddr, JoinSet<()>) {
+    start_with(FOR_EVER, look).await
+}
+
+async fn start_with(
+    patience: Patience,
+    look: impl Fn() -> Snapshot + Clone + Send + Sync + 'static,
+) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut serving = JoinSet::new();
-    serving.spawn(serve(listener, look));
+    serving.spawn(connections::serve(listener, router(look), patience));
     (address, serving)
+}
+
+/// Waits until the relay has ended a connection, in good order or not.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    timeout(LIMIT, stream.read_to_end(&mut Vec::new())).await.is_ok()
 }
 
 /// Head and body of an answer. The relay ends the connection behind it.
 async fn request(address: SocketAddr, path: &str) -> (String, String) {
+    request_over(TcpStream::connect(address).await.unwrap(), path).await
+}
+
+async fn request_over(mut stream: TcpStream, path: &str) -> (String, String) {
     let exchange = async {
-        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: relay\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -171,7 +216,14 @@ fn snapshot(draining: bool) -> Snapshot {
     for (refusals, count) in totals.refusals.iter_mut().zip(100..) {
         *refusals = count;
     }
-    Snapshot { totals, draining, workers: 2, started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_250) }
+    Snapshot {
+        totals,
+        draining,
+        failed: false,
+        udp_ports: vec![3478],
+        workers: 2,
+        started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_250),
+    }
 }
 
 /// Each family: HELP, then TYPE, then samples of that name only; no family and no series twice.

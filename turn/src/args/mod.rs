@@ -21,7 +21,8 @@ const LONG_ABOUT: &str = "\
 A STUN/TURN relay (RFC 8489, RFC 8656) over UDP, TCP and TLS.
 
 Clients that cannot reach each other directly borrow an address here. Every option can also be given as an \
-environment variable, or in the file that --config names; where an option may be repeated, both take a list.";
+environment variable, or in the file that --config names; where an option may be repeated, both take a list. An empty \
+variable counts as none.";
 
 const EXAMPLES: &str = "\
 EXAMPLES
@@ -45,11 +46,12 @@ When it serves, it prints one line that starts with `dialtone-turn ready on`.
 SIGNALS
   SIGINT, SIGTERM  stop; with --drain first wait for allocations to end. A second one stops at once
   SIGUSR1          make no new allocations, and stop when the last one has ended
-  SIGHUP           read certificate and key again
+  SIGHUP           read certificate and key again, and all users and secrets, from the same command line, environment
+                   and files; allocations go on. Everything else needs a restart
 
 EXIT CODES
   0   stopped by a signal, or the configuration is good (--check-config)
-  1   could not start, for example because the port is taken
+  1   could not start, for example because the port is taken; or a worker has failed
   64  the options do not make a relay";
 
 /// A STUN/TURN relay over UDP, TCP and TLS.
@@ -109,7 +111,9 @@ impl Args {
             discovery: listening.discovery,
             admin: listening.admin,
             allow_peer: peers.allow_peer,
+            deny_peer: peers.deny_peer,
             alternate_server: operation.alternate_server,
+            alternate_tls_server: operation.alternate_tls_server,
             workers: usize::from(operation.workers),
             software: operation.software,
         })
@@ -154,14 +158,21 @@ impl CredentialOptions {
                 .split_once(':')
                 .filter(|(name, password)| !name.is_empty() && !password.is_empty())
                 .ok_or(ArgsError::User)?;
-            credentials.users.insert(name.to_owned(), password.to_owned());
+            if credentials.users.insert(name.to_owned(), password.to_owned()).is_some() {
+                return Err(ArgsError::TwoUsers { name: name.to_owned() });
+            }
         }
         for text in self.secret {
             credentials.secrets.push(Secret::new(text).ok_or(ArgsError::EmptySecret)?);
         }
         for path in self.secret_file {
             let text = read(&path).map_err(|source| ArgsError::SecretFile { path: path.clone(), source })?;
-            let secret = Secret::new(text.trim()).ok_or(ArgsError::EmptySecretFile { path })?;
+            let text = text.trim();
+            // Taken together, lines would be a secret that nobody has.
+            if text.contains(['\n', '\r']) {
+                return Err(ArgsError::SecretFileLines { path });
+            }
+            let secret = Secret::new(text).ok_or(ArgsError::EmptySecretFile { path })?;
             credentials.secrets.push(secret);
         }
         if credentials.is_empty() {
@@ -173,8 +184,21 @@ impl CredentialOptions {
 
 impl LimitOptions {
     fn limits(&self) -> Result<Limits, ArgsError> {
+        let usual = Limits::default();
+        for (option, given, example) in [
+            ("--max-allocations", self.max_allocations, usual.max_allocations),
+            ("--max-allocations-per-user", self.max_allocations_per_user, usual.max_allocations_per_user),
+            ("--max-allocations-per-ip", self.max_allocations_per_ip, usual.max_allocations_per_ip),
+        ] {
+            if given == 0 {
+                return Err(ArgsError::Nobody { option, example });
+            }
+        }
         if self.permissions_per_allocation == 0 {
             return Err(ArgsError::NoPermissions);
+        }
+        if self.max_streams_per_ip == 0 {
+            return Err(ArgsError::NoStreams { example: usual.max_streams_per_ip });
         }
         Ok(Limits {
             max_allocations: self.max_allocations,
@@ -187,7 +211,7 @@ impl LimitOptions {
             unauthenticated_per_second: self.unauthenticated_rate,
             max_bitrate: self.max_bitrate.0,
             max_total_bitrate: self.max_total_bitrate.0,
-            ..Limits::default()
+            ..usual
         })
     }
 
@@ -203,13 +227,17 @@ impl LimitOptions {
 
 impl OperationOptions {
     fn check_alternate_servers(&self) -> Result<(), ArgsError> {
-        for (index, &address) in self.alternate_server.iter().enumerate() {
-            if address.ip().is_unspecified() || address.port() == 0 {
-                return Err(ArgsError::AlternateServer { address });
-            }
-            let mut before = self.alternate_server.iter().take(index);
-            if let Some(&first) = before.find(|first| first.is_ipv4() == address.is_ipv4()) {
-                return Err(ArgsError::TwoAlternateServers { first, second: address });
+        let all =
+            [("--alternate-server", &self.alternate_server), ("--alternate-tls-server", &self.alternate_tls_server)];
+        for (option, servers) in all {
+            for (index, &address) in servers.iter().enumerate() {
+                if address.ip().is_unspecified() || address.port() == 0 {
+                    return Err(ArgsError::AlternateServer { option, address });
+                }
+                let mut before = servers.iter().take(index);
+                if let Some(&first) = before.find(|first| first.is_ipv4() == address.is_ipv4()) {
+                    return Err(ArgsError::TwoAlternateServers { option, first, second: address });
+                }
             }
         }
         Ok(())

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use dialtone_turn::{Config, Lifetimes, Limits};
 use ipnet::IpNet;
 
-use super::values::{BitRate, Span, parse_ports, parse_realm, parse_software};
+use super::values::{
+    BitRate, Span, parse_admin, parse_exact, parse_listen, parse_log, parse_net, parse_ports, parse_realm,
+    parse_software,
+};
 
 /// Where clients and the operator come to.
 #[derive(clap::Args)]
@@ -19,12 +22,13 @@ pub(super) struct ListenOptions {
         env = "DIALTONE_TURN_LISTEN",
         value_name = "ADDR",
         value_delimiter = ',',
+        value_parser = parse_listen,
         default_value = "127.0.0.1:3478"
     )]
     pub(super) listen: Vec<SocketAddr>,
 
     /// Address to serve on TLS; needs --tls-cert and --tls-key (repeatable; variable: separated by commas)
-    #[arg(long, env = "DIALTONE_TURN_TLS_LISTEN", value_name = "ADDR", value_delimiter = ',')]
+    #[arg(long, env = "DIALTONE_TURN_TLS_LISTEN", value_name = "ADDR", value_delimiter = ',', value_parser = parse_listen)]
     pub(super) tls_listen: Vec<SocketAddr>,
 
     /// Certificate chain for TLS, PEM; a changed file is taken over while the relay runs, at SIGHUP at once
@@ -45,12 +49,12 @@ pub(super) struct ListenOptions {
 
     /// Second address for clients that find out what their NAT does (RFC 5780); another IP address and another port
     /// than the first --listen
-    #[arg(long, env = "DIALTONE_TURN_DISCOVERY", value_name = "ADDR")]
+    #[arg(long, env = "DIALTONE_TURN_DISCOVERY", value_name = "ADDR", value_parser = parse_exact)]
     pub(super) discovery: Option<SocketAddr>,
 
     /// Address for metrics (/metrics, for Prometheus) and health (/health) over plain HTTP; whoever reaches it can
     /// read them, so keep it local, such as 127.0.0.1:9641
-    #[arg(long, env = "DIALTONE_TURN_ADMIN", value_name = "ADDR")]
+    #[arg(long, env = "DIALTONE_TURN_ADMIN", value_name = "ADDR", value_parser = parse_admin)]
     pub(super) admin: Option<SocketAddr>,
 }
 
@@ -77,7 +81,7 @@ pub(super) struct CredentialOptions {
     #[arg(long, env = "DIALTONE_TURN_SECRET", value_name = "TEXT", value_delimiter = '\n', hide_env_values = true)]
     pub(super) secret: Vec<String>,
 
-    /// File with such a secret; white space around it does not count (repeatable; variable: separated by commas)
+    /// File with one such secret; white space around it does not count (repeatable; variable: separated by commas)
     #[arg(long, env = "DIALTONE_TURN_SECRET_FILE", value_name = "FILE", value_delimiter = ',')]
     pub(super) secret_file: Vec<PathBuf>,
 
@@ -90,10 +94,15 @@ pub(super) struct CredentialOptions {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Peers")]
 pub(super) struct PeerOptions {
-    /// Private network that clients may reach all the same; the relay's own address counts as private (repeatable;
-    /// variable: separated by commas)
-    #[arg(long, env = "DIALTONE_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',')]
+    /// Private network or address that clients may reach all the same; the relay's own address counts as private
+    /// (repeatable; variable: separated by commas)
+    #[arg(long, env = "DIALTONE_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
     pub(super) allow_peer: Vec<IpNet>,
+
+    /// Network or address that clients may never reach, whatever --allow-peer opens, such as public addresses of your
+    /// own services (repeatable; variable: separated by commas)
+    #[arg(long, env = "DIALTONE_TURN_DENY_PEER", value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    pub(super) deny_peer: Vec<IpNet>,
 }
 
 /// How much one client, one source and all together may take.
@@ -120,11 +129,11 @@ pub(super) struct LimitOptions {
     #[arg(long, env = "DIALTONE_TURN_CHANNELS_PER_ALLOCATION", value_name = "N", default_value_t = Limits::default().channels_per_allocation)]
     pub(super) channels_per_allocation: usize,
 
-    /// Most TCP and TLS connections at a time, for each address that is listened on
+    /// Most TCP and TLS connections at a time, for each address that is listened on; 0: no such connections, only UDP
     #[arg(long, env = "DIALTONE_TURN_MAX_STREAMS", value_name = "N", default_value_t = Limits::default().max_streams)]
     pub(super) max_streams: usize,
 
-    /// Most TCP and TLS connections at a time from one source
+    /// Most TCP and TLS connections without an allocation at a time from one source
     #[arg(long, env = "DIALTONE_TURN_MAX_STREAMS_PER_IP", value_name = "N", default_value_t = Limits::default().max_streams_per_ip)]
     pub(super) max_streams_per_ip: usize,
 
@@ -132,7 +141,8 @@ pub(super) struct LimitOptions {
     #[arg(long, env = "DIALTONE_TURN_UNAUTHENTICATED_RATE", value_name = "N", default_value_t = Limits::default().unauthenticated_per_second)]
     pub(super) unauthenticated_rate: u32,
 
-    /// Most bits per second of payload that one allocation may carry each way, such as 800k, 1.5M or 2G; 0: no limit
+    /// Most bits per second that one allocation may carry each way, headers included, such as 800k, 1.5M or 2G; 0: no
+    /// limit
     #[arg(long, env = "DIALTONE_TURN_MAX_BITRATE", value_name = "RATE", default_value_t = BitRate(Limits::default().max_bitrate))]
     pub(super) max_bitrate: BitRate,
 
@@ -171,16 +181,20 @@ pub(super) struct OperationOptions {
     #[arg(long, env = "DIALTONE_TURN_DRAIN", value_name = "DURATION", default_value = "0s")]
     pub(super) drain: Span,
 
-    /// Relay where clients are sent while this one drains, one address of each family (repeatable; variable:
-    /// separated by commas)
-    #[arg(long, env = "DIALTONE_TURN_ALTERNATE_SERVER", value_name = "ADDR", value_delimiter = ',')]
+    /// Relay where clients over UDP and TCP are sent while this one drains, one address of each family (repeatable;
+    /// variable: separated by commas)
+    #[arg(long, env = "DIALTONE_TURN_ALTERNATE_SERVER", value_name = "ADDR", value_delimiter = ',', value_parser = parse_exact)]
     pub(super) alternate_server: Vec<SocketAddr>,
+
+    /// The same for clients over TLS, which go on with TLS there (repeatable; variable: separated by commas)
+    #[arg(long, env = "DIALTONE_TURN_ALTERNATE_TLS_SERVER", value_name = "ADDR", value_delimiter = ',', value_parser = parse_exact)]
+    pub(super) alternate_tls_server: Vec<SocketAddr>,
 
     /// How the relay calls itself in its answers; empty: not at all
     #[arg(long, env = "DIALTONE_TURN_SOFTWARE", value_name = "TEXT", value_parser = parse_software, default_value_t = Config::default().software)]
     pub(super) software: String,
 
     /// What to log, as `level` or `target=level,...`; goes to standard error
-    #[arg(long, env = "DIALTONE_TURN_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "DIALTONE_TURN_LOG", value_name = "FILTER", value_parser = parse_log, default_value = "info")]
     pub(super) log: String,
 }

@@ -35,13 +35,15 @@ fn addresses_and_credentials_reach_the_configuration() {
     let config = config(&words(
         "--listen 192.0.2.1:3478 --listen [2001:db8::1]:3478 --tls-listen 0.0.0.0:5349 --tls-cert c.pem --tls-key k.pem \
          --realm example.org --secret one --secret-file two --public-ip 203.0.113.7 --public-ip 2001:db8::7 \
-         --allow-peer 10.0.0.0/8 --relay-ports 50000-50010 --discovery 192.0.2.2:3479 --admin 127.0.0.1:9641 \
-         --alternate-server 198.51.100.7:3478,[2001:db8::9]:3478 --workers 3 --software none",
+         --allow-peer 10.0.0.0/8 --deny-peer 203.0.113.0/24 --relay-ports 50000-50010 --discovery 192.0.2.2:3479 --admin 127.0.0.1:9641 \
+         --alternate-server 198.51.100.7:3478,[2001:db8::9]:3478 --workers 3 --software none \
+         --alternate-tls-server 198.51.100.7:443",
     ))
     .unwrap();
     assert_eq!((config.listen.len(), config.tls_listen.len()), (2, 1));
     assert_eq!(config.tls, Some(TlsFiles { cert: "c.pem".into(), key: "k.pem".into() }));
     assert_eq!((config.public_ip.len(), config.allow_peer.len(), config.alternate_server.len()), (2, 1, 2));
+    assert_eq!((config.deny_peer.len(), config.alternate_tls_server.len()), (1, 1));
     assert_eq!(config.relay_ports, Some(50_000..=50_010));
     assert_eq!(config.discovery, "192.0.2.2:3479".parse().ok());
     assert_eq!(config.admin, "127.0.0.1:9641".parse().ok());
@@ -90,6 +92,10 @@ fn options_that_do_not_go_together_are_named_with_the_way_out() {
         ("--user a:b --default-lifetime 0", &["--default-lifetime 0s", "10m"]),
         ("--user a:b --nonce-lifetime 0s", &["--nonce-lifetime 0s", "1h"]),
         ("--user a:b --permissions-per-allocation 0", &["--permissions-per-allocation 0", "at least 1"]),
+        ("--user a:b --max-allocations 0", &["--max-allocations 0", "at least 1", "10000"]),
+        ("--user a:b --max-allocations-per-user 0", &["--max-allocations-per-user 0", "at least 1"]),
+        ("--user a:b --max-allocations-per-ip 0", &["--max-allocations-per-ip 0", "at least 1"]),
+        ("--user a:b --max-streams-per-ip 0", &["--max-streams-per-ip 0", "at least 1", "--max-streams 0"]),
         ("--user a:b --discovery 127.0.0.1:3479", &["--discovery 127.0.0.1:3479", "--listen, 127.0.0.1:3478"]),
         ("--user a:b --discovery 127.0.0.2:3478", &["--discovery", "in port"]),
         ("--user a:b --discovery [::1]:3479", &["--discovery", "one family"]),
@@ -146,6 +152,38 @@ fn missing_secret_file_is_named() {
     assert!(error.contains("missing"), "{error}");
 }
 
+#[test]
+fn secret_file_of_several_lines_is_refused_without_repeating_them() {
+    for file in ["lines", "old-lines"] {
+        let error = config(&["--secret-file", "two", "--secret-file", file]).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("--secret-file {file} ")) && error.contains("one secret for each file"),
+            "{error}"
+        );
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
+fn user_given_twice_is_named_without_a_password() {
+    let error = config(&["--user", "alice:hush", "--user", "bob:pw", "--user", "alice:hash"]).unwrap_err().to_string();
+    assert!(error.contains("--user alice "), "{error}");
+    assert!(!error.contains("hush") && !error.contains("hash"), "{error}");
+}
+
+#[test]
+fn relay_may_do_without_connections() {
+    assert_eq!(config(&words("--user a:b --max-streams 0")).unwrap().limits.max_streams, 0);
+}
+
+#[test]
+fn single_addresses_may_be_opened_and_closed() {
+    let config = config(&words("--user a:b --allow-peer 10.0.0.1,fd00::/8 --deny-peer ::1")).unwrap();
+    let net = |text: &str| text.parse::<ipnet::IpNet>().unwrap();
+    assert_eq!(config.allow_peer, [net("10.0.0.1/32"), net("fd00::/8")]);
+    assert_eq!(config.deny_peer, [net("::1/128")]);
+}
+
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
@@ -153,7 +191,10 @@ fn words(line: &str) -> Vec<&str> {
 #[expect(clippy::unwrap_in_result, reason = "the words are the test's own and parse")]
 fn config(given: &[&str]) -> Result<Config, ArgsError> {
     let args = std::iter::once("dialtone-turn").chain(given.iter().copied());
-    Args::try_parse_from(args).unwrap().into_config(|path| {
-        if path == Path::new("two") { Ok(" from-file\n".to_owned()) } else { Err(io::ErrorKind::NotFound.into()) }
+    Args::try_parse_from(args).unwrap().into_config(|path| match path.to_str() {
+        Some("two") => Ok(" from-file\n".to_owned()),
+        Some("lines") => Ok("hush\nhushed\n".to_owned()),
+        Some("old-lines") => Ok("hush\rhushed".to_owned()),
+        Some(_) | None => Err(io::ErrorKind::NotFound.into()),
     })
 }

@@ -1,9 +1,13 @@
 //! Values as people write them: times, rates, port ranges, names.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
+
+use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
 
 /// What a name in a STUN message may have: fewer than 128 characters (RFC 8489 sections 14.9 and 14.14).
 const LONGEST_NAME: usize = 127;
@@ -62,6 +66,55 @@ impl fmt::Display for BitRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_with_unit(f, self.0, &Self::UNITS)
     }
+}
+
+/// An address to listen on for clients.
+pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    address(text, "0.0.0.0:3478 for all that this machine has, or 127.0.0.1:3478")
+}
+
+/// An address to listen on for the operator.
+pub(super) fn parse_admin(text: &str) -> Result<SocketAddr, String> {
+    address(text, "127.0.0.1:9641")
+}
+
+/// An address that others are told.
+pub(super) fn parse_exact(text: &str) -> Result<SocketAddr, String> {
+    address(text, "198.51.100.7:3478 or [2001:db8::7]:3478")
+}
+
+fn address(text: &str, examples: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("expected an IP address (not a name) and a port, such as {examples}"))
+}
+
+/// A network, or a single address.
+pub(super) fn parse_net(text: &str) -> Result<IpNet, String> {
+    let net = text.parse::<IpNet>().ok();
+    net.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .ok_or_else(|| "expected a network or an address, such as 10.0.0.0/8, 10.0.0.1 or fd00::/8".to_owned())
+}
+
+/// A filter of log lines in its own spelling, without spaces between its parts.
+///
+/// A single word may be a level and nothing else. To the filter it could also be the name of something to log
+/// everything of, so that a level with a typing error in it would silence all the rest.
+pub(super) fn parse_log(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let expected = || {
+        let levels = LEVELS.join(", ");
+        format!("expected `level` or `target=level`, separated by commas; a level is one of {levels}")
+    };
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_level = |part: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(part));
+    let unknown = parts.iter().find(|part| !part.is_empty() && !part.contains(['=', '[']) && !is_level(part));
+    if let Some(word) = unknown {
+        return Err(format!("`{word}` is no level: {}", expected()));
+    }
+    let filter = parts.join(",");
+    if EnvFilter::try_new(&filter).is_err() {
+        return Err(expected());
+    }
+    Ok(filter)
 }
 
 /// `FIRST-LAST`, both included.
@@ -182,6 +235,52 @@ mod tests {
         assert_eq!(parse_ports("1-65535"), Ok(1..=65_535));
         for text in ["", "5", "5-4", "0-4", "1-65536", "a-b"] {
             assert!(parse_ports(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn address_without_a_port_or_with_a_name_is_refused_with_an_example() {
+        assert_eq!(parse_listen("[::]:3478"), Ok("[::]:3478".parse().unwrap()));
+        for text in ["", "3478", ":3478", "localhost:3478", "127.0.0.1", "0.0.0.0:65536"] {
+            let error = parse_listen(text).unwrap_err();
+            for hint in ["an IP address", "a port", "0.0.0.0:3478", "127.0.0.1:3478"] {
+                assert!(error.contains(hint), "{text}: {error}");
+            }
+            assert!(parse_admin(text).unwrap_err().contains("127.0.0.1:9641"));
+            assert!(parse_exact(text).unwrap_err().contains("198.51.100.7:3478"));
+        }
+    }
+
+    #[test]
+    fn address_is_a_network_of_one() {
+        for (text, net) in
+            [("10.0.0.1", "10.0.0.1/32"), ("::1", "::1/128"), ("10.0.0.0/8", "10.0.0.0/8"), ("fd00::/8", "fd00::/8")]
+        {
+            assert_eq!(parse_net(text), Ok(net.parse().unwrap()), "{text}");
+        }
+        for text in ["", "10.0.0", "10.0.0.1/33", "10.0.0.1/", "host"] {
+            assert!(parse_net(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn filter_is_levels_for_everything_or_for_a_part() {
+        for (text, filter) in [
+            ("info", "info"),
+            ("WARN", "WARN"),
+            ("off", "off"),
+            ("info, dialtone_turn=debug", "info,dialtone_turn=debug"),
+            ("dialtone_turn::relay=trace", "dialtone_turn::relay=trace"),
+        ] {
+            assert_eq!(parse_log(text).as_deref(), Ok(filter), "{text}");
+        }
+    }
+
+    #[test]
+    fn misspelt_level_is_refused_with_the_levels_there_are() {
+        for text in ["inof", "info,debgu", "dialtone_turn", "dialtone_turn=inof"] {
+            let error = parse_log(text).unwrap_err();
+            assert!(error.contains("off, error, warn, info, debug, trace"), "{text}: {error}");
         }
     }
 

@@ -33,20 +33,20 @@ pub(crate) enum Fault {
     #[error("this is no TOML: {0}")]
     Syntax(String),
     /// No option has this name.
-    #[error("unknown key `{key}`; the nearest known one is `{nearest}` (the keys are the long options in --help)")]
+    #[error("unknown key `{key}`{} (the keys are the long options in --help)", before("; the nearest known one is ", .nearest.as_deref()))]
     Unknown {
         /// The key.
         key: String,
         /// What was meant, perhaps.
-        nearest: String,
+        nearest: Option<String>,
     },
     /// A section where only keys can be.
-    #[error("unknown key `{key}`, and there are no sections: every key stands at the top, such as `{nearest}`")]
+    #[error("unknown key `{key}`, and there are no sections: every key stands at the top{}", before(", such as ", .nearest.as_deref()))]
     Section {
         /// The section's name.
         key: String,
         /// What was meant, perhaps.
-        nearest: String,
+        nearest: Option<String>,
     },
     /// An option that the file cannot give.
     #[error("`{key}` belongs on the command line, not into a file: take it out")]
@@ -67,4 +67,8 @@ pub(crate) enum Fault {
     /// The option's own parser refuses the value.
     #[error("{0}")]
     Value(String),
+}
+
+fn before(words: &str, key: Option<&str>) -> String {
+    key.map(|key| format!("{words}`{key}`")).unwrap_or_default()
 }

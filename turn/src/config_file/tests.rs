@@ -114,6 +114,16 @@ fn mistakes_are_told_with_file_and_line_and_what_may_be_meant() {
 }
 
 #[test]
+fn key_like_no_other_is_not_taken_for_one() {
+    for (text, said) in [
+        ("zzz = 1", "turn.toml:1: unknown key `zzz` (the keys are the long options in --help)"),
+        ("[10]", "turn.toml:1: unknown key `10`, and there are no sections: every key stands at the top"),
+    ] {
+        assert_eq!(given(&[], text).err().expect(text).to_string(), said);
+    }
+}
+
+#[test]
 fn first_mistake_of_the_file_is_the_one_that_is_told() {
     let error = given(&[], "zzz = 1\naaa = 2").err().expect("two mistakes").to_string();
     assert!(error.starts_with("turn.toml:1: unknown key `zzz`"), "{error}");
@@ -145,15 +155,65 @@ fn file_with_passwords_is_known_as_such() {
 #[test]
 fn missing_file_is_named() {
     let line = ["dialtone-turn", "--config", "nowhere.toml"].map(OsString::from).to_vec();
-    let error = Given::read(line, |_| Err(io::ErrorKind::NotFound.into())).err().expect("no such file");
+    let error = Given::read(line, |_| None, |_| Err(io::ErrorKind::NotFound.into())).err().expect("no such file");
     assert!(error.to_string().contains("--config nowhere.toml"), "{error}");
 }
 
 #[test]
 fn help_needs_no_file_and_shows_nothing_from_it() {
     let line = ["dialtone-turn", "--config", "turn.toml", "--help"].map(OsString::from).to_vec();
-    let help = Given::read(line, |_| panic!("the file is not read")).err().expect("help");
+    let help = Given::read(line, |_| None, |_| panic!("the file is not read")).err().expect("help");
     assert!(matches!(&help, NotUnderstood::Line(help) if !help.use_stderr()), "{help}");
+    assert!(help.to_string().contains("[env: DIALTONE_TURN_LISTEN="), "{help}");
+}
+
+#[test]
+fn empty_variable_counts_as_none() {
+    let config = with_variables(
+        &[("LISTEN", ""), ("REALM", ""), ("SOFTWARE", ""), ("SECRET", ""), ("USER", "a:b"), ("WORKERS", "")],
+        "realm = 'file.example'",
+    );
+    let usual = Config::default();
+    assert_eq!((config.listen, config.software), (usual.listen, usual.software));
+    assert_eq!(config.realm, "file.example");
+    assert!(config.credentials.secrets.is_empty());
+}
+
+#[test]
+fn lists_of_variables_are_trimmed_and_their_secrets_are_not() {
+    let config = with_variables(
+        &[
+            ("LISTEN", "127.0.0.1:1, 127.0.0.1:2 "),
+            ("ALLOW_PEER", " 10.0.0.0/8 ,192.168.0.1"),
+            ("SECRET", "north\n a,b \n"),
+            ("USER", "alice:pass word\nbob:pw\n"),
+        ],
+        "secret = 'file'\nmax-allocations = 7",
+    );
+    assert_eq!(config.listen, [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port))));
+    assert_eq!(config.allow_peer.len(), 2);
+    assert_eq!(config.credentials.secrets, secrets(&["north", " a,b "]));
+    assert_eq!(config.credentials.users["alice"], "pass word");
+    assert_eq!(config.credentials.users["bob"], "pw");
+    assert_eq!(config.limits.max_allocations, 7);
+}
+
+#[test]
+fn command_line_wins_over_a_list_in_a_variable() {
+    let line = ["dialtone-turn", "--user", "a:b", "--listen", "127.0.0.1:1"].map(OsString::from).to_vec();
+    let variable = |name: &OsStr| (name == "DIALTONE_TURN_LISTEN").then(|| OsString::from("127.0.0.1:2,127.0.0.1:3"));
+    let given = Given::read(line, variable, |_| panic!("there is no file")).unwrap_or_else(|error| panic!("{error}"));
+    let config = given.args.into_config(|path| panic!("{} is not read", path.display())).unwrap();
+    assert_eq!(config.listen, [SocketAddr::from(([127, 0, 0, 1], 1))]);
+}
+
+#[test]
+fn bad_variable_is_a_mistake_whatever_the_file_says() {
+    let line = ["dialtone-turn", "--config", "turn.toml"].map(OsString::from).to_vec();
+    let variable = |name: &OsStr| (name == "DIALTONE_TURN_LISTEN").then(|| OsString::from("127.0.0.1:2, here"));
+    let error = Given::read(line, variable, |_| Ok("listen = '127.0.0.1:1'".to_owned())).err().expect("no address");
+    assert!(error.in_one_line().starts_with("invalid value 'here' for '--listen <ADDR>': expected "), "{error}");
+    assert!(!error.in_one_line().contains('\n'), "{error}");
 }
 
 fn config(line: &[&str], text: &str) -> Config {
@@ -163,10 +223,26 @@ fn config(line: &[&str], text: &str) -> Config {
 
 fn given(line: &[&str], text: &str) -> Result<Given, NotUnderstood> {
     let line = ["dialtone-turn", "--config", "turn.toml"].iter().chain(line).map(OsString::from).collect();
-    Given::read(line, |path| {
-        assert_eq!(path, Path::new("turn.toml"));
-        Ok(text.to_owned())
-    })
+    Given::read(
+        line,
+        |_| None,
+        |path| {
+            assert_eq!(path, Path::new("turn.toml"));
+            Ok(text.to_owned())
+        },
+    )
+}
+
+/// With a file `turn.toml`, and variables by their names without `DIALTONE_TURN_`.
+fn with_variables(variables: &[(&str, &str)], text: &str) -> Config {
+    let variable = |name: &OsStr| {
+        let name = name.to_str()?.strip_prefix("DIALTONE_TURN_")?;
+        let found = variables.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| OsString::from(value)).or_else(|| (name == "CONFIG").then(|| "turn.toml".into()))
+    };
+    let given = Given::read(vec!["dialtone-turn".into()], variable, |_| Ok(text.to_owned()));
+    let given = given.unwrap_or_else(|error| panic!("{error}"));
+    given.args.into_config(|path| panic!("{} is not read", path.display())).unwrap()
 }
 
 fn secrets(texts: &[&str]) -> Vec<Secret> {

@@ -168,17 +168,15 @@ impl Stage {
         self.permit(asked, &peers.expect("a permission for what is no address"));
     }
 
-    /// Protected peers are permitted only where an allocation answers there, or once more.
+    /// Protected peers are permitted only where they are the relay itself; what goes there is judged packet by packet.
     fn permit(&mut self, asked: &Asked, peers: &[SocketAddr]) {
         let now = self.now.mono;
         let expires = now + self.config.lifetimes.permission;
         assert!(!peers.is_empty(), "a permission for nobody");
         for peer in peers {
             let ip = peer.ip();
-            let is_open = !self.cast.refuses(ip) || self.model.has(*peer);
-            let tenant = self.owner(asked);
-            assert!(is_open || tenant.permits(ip, now), "{ip} is protected");
-            assert!(tenant.place(Family::of(ip)).is_some(), "nothing leads to {ip}");
+            assert!(!self.cast.refuses(ip) || self.cast.is_own(ip), "{ip} is protected");
+            assert!(self.owner(asked).place(Family::of(ip)).is_some(), "nothing leads to {ip}");
         }
         let tenant = self.owner(asked);
         tenant.permissions.extend(peers.iter().map(|peer| (peer.ip(), expires)));
@@ -195,6 +193,9 @@ impl Stage {
         let number = number.expect("a channel in its range");
         let peer = request.xor_address(XOR_PEER_ADDRESS).expect("a channel has a peer");
         assert_ne!(peer.port(), 0, "a channel to no port");
+        let is_open = !self.cast.refuses(peer.ip()) || self.model.has(peer);
+        let is_renewed = self.owner(asked).channel(number, now) == Some(peer);
+        assert!(is_open || is_renewed, "{peer} is protected, and no allocation answers there");
         self.permit(asked, &[peer]);
         let tenant = self.owner(asked);
         assert!(tenant.channel(number, now).is_none_or(|held| held == peer), "{number:#x} is another peer's");

@@ -184,12 +184,12 @@ impl Cast {
     }
 }
 
-/// By how many bytes an answer to somebody unknown may be longer than its request: 401 or 438, the realm, a nonce (8
-/// characters of time and 32 of HMAC), and the relay's name. A refusal with a longer reason (400, 420) has neither
-/// realm nor nonce, and a Binding success only one address; FINGERPRINT is there when the request has it.
+/// By how many bytes an answer to somebody unknown may be longer than its request: 401 or 438, the realm, and a nonce
+/// (13 characters of cookie, 8 of time and 32 of HMAC). A refusal with a longer reason (400, 420) has neither realm nor
+/// nonce, and a Binding success only one address; FINGERPRINT is there when the request has it. The relay's name is in
+/// none of them.
 pub(super) fn growth(config: &Config) -> usize {
-    let name = if config.software.is_empty() { 0 } else { attribute(config.software.len()) };
-    attribute(4 + "Unauthorized".len()) + attribute(config.realm.len()) + attribute(40) + name
+    attribute(4 + "Unauthorized".len()) + attribute(config.realm.len()) + attribute(13 + 8 + 32)
 }
 
 /// Which worker the system gives a client's packets to.

@@ -67,8 +67,8 @@ impl Stage {
                 assert!(other != worker && other < self.cores.len(), "there is no other worker {other}");
                 assert!(self.cast.is_own(to.ip()), "{to} is not this relay's");
                 let mut tenants = self.model.tenants.values();
-                let is_known = tenants.any(|tenant| tenant.worker == other && tenant.has_port(to.port()));
-                assert!(is_known, "nobody at worker {other} has the port of {to}");
+                let is_known = tenants.any(|tenant| tenant.worker == other && tenant.answers_at(to));
+                assert!(is_known, "nobody at worker {other} is at {to}");
                 self.reached.to_sibling += 1;
                 self.post(Parcel { worker: other, from, to, payload: payload.to_vec() });
             }

@@ -91,7 +91,7 @@ impl Stage {
         };
         let cores = [core(0), core(1)];
         let growth = cast::growth(&config);
-        assert!(growth <= 120, "a stranger's answer may be {growth} bytes longer than his request");
+        assert!(growth <= 92, "a stranger's answer may be {growth} bytes longer than his request");
         Self {
             cast,
             config,

@@ -100,7 +100,11 @@ impl Acceptor {
                 }
                 Err(why) => {
                     counters.stream_refused();
-                    debug!(%why, "connection refused");
+                    if self.warnings.opens(now) {
+                        warn!(%why, "connections are refused: see --max-streams and --max-streams-per-ip");
+                    } else {
+                        debug!(%why, "connection refused");
+                    }
                 }
             }
         }

@@ -11,7 +11,10 @@ const MESSAGES: usize = if BATCH_SIZE < 16 { BATCH_SIZE } else { 16 };
 /// Longest message there is: one datagram, or several of one flow together.
 const MESSAGE: usize = 65_536;
 /// Messages asked for at first. Most sockets have one, and room for a second shows that it was the last.
-const FIRST: usize = 2;
+const FIRST: usize = if MESSAGES < 2 { MESSAGES } else { 2 };
+/// True where one system call takes many messages, so that fewer than asked for are all there were.
+const TAKES_MANY: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd"));
 
 /// The buffers of one worker, filled by [`Inlet::receive`] and read by [`Inlet::datagrams`].
 #[derive(Debug)]
@@ -53,10 +56,11 @@ impl Inlet {
         let mut slices: [IoSliceMut<'_>; MESSAGES] =
             std::array::from_fn(|_| IoSliceMut::new(rest.next().unwrap_or_default()));
         let wanted = if deep { MESSAGES } else { FIRST };
-        match self.state.recv(socket.into(), &mut slices[..wanted], &mut self.meta[..wanted]) {
+        let (state, meta) = (&self.state, &mut self.meta);
+        match socket.try_io(|| state.recv(socket.into(), &mut slices[..wanted], &mut meta[..wanted])) {
             Ok(count) => {
                 self.filled = count;
-                if count < wanted { Level::Empty } else { Level::More }
+                if TAKES_MANY && count < wanted { Level::Empty } else { Level::More }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Level::Empty,
             // An earlier datagram came back: no reason to stop listening.

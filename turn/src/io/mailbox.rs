@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::Waker;
@@ -13,9 +13,13 @@ use super::streams::Accepted;
 /// Connections that may wait.
 const CONNECTIONS: usize = 1024;
 /// Packets that may wait.
-const PARCELS: usize = 512;
+const PARCELS: usize = 4096;
+/// Once half of them do, no allocation may have more than this many waiting.
+const SHARE: u16 = 256;
 /// Bytes of a parcel's buffer that are kept for the next packet.
-const KEPT: usize = 4096;
+const KEPT: usize = 2048;
+/// There are no more ports than this.
+const ALL_PORTS: usize = 1 << 16;
 
 /// A packet from one allocation to another.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ pub(super) struct Mailbox {
     parcels: Sender<Parcel>,
     /// Empty parcels, to be filled again: a packet on its way costs no memory of its own.
     empty: Receiver<Parcel>,
+    waiting: Waiting,
     bell: Bell,
 }
 
@@ -43,8 +48,13 @@ pub(super) struct Inbox {
     connections: Receiver<Accepted>,
     parcels: Receiver<Parcel>,
     empty: Sender<Parcel>,
+    waiting: Waiting,
     bell: Bell,
 }
+
+/// How many packets wait for each allocation, by its relayed address's port, so that one that is flooded does not take
+/// the room of the others. Empty where there is nobody to send any.
+type Waiting = Arc<[AtomicU16]>;
 
 /// Wakes a worker once for all that came since it last looked, and tells it to stop.
 #[derive(Debug, Clone)]
@@ -60,15 +70,24 @@ pub(super) fn mailbox(waker: Waker, siblings: bool) -> (Mailbox, Inbox) {
     let (connections, connections_out) = bounded(CONNECTIONS);
     let (parcels, parcels_out) = bounded(PARCELS);
     let (empty, empty_out) = bounded(PARCELS);
+    let mut waiting = Vec::new();
     if siblings {
+        waiting.resize_with(ALL_PORTS, AtomicU16::default);
         let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
         for _ in 0..PARCELS {
             // There is room for exactly these.
             let _ = empty.try_send(Parcel { from: nobody, to: nobody, payload: Vec::new() });
         }
     }
-    let inbox = Inbox { connections: connections_out, parcels: parcels_out, empty, bell: bell.clone() };
-    (Mailbox { connections, parcels, empty: empty_out, bell }, inbox)
+    let waiting: Waiting = waiting.into();
+    let inbox = Inbox {
+        connections: connections_out,
+        parcels: parcels_out,
+        empty,
+        waiting: Arc::clone(&waiting),
+        bell: bell.clone(),
+    };
+    (Mailbox { connections, parcels, empty: empty_out, waiting, bell }, inbox)
 }
 
 impl Mailbox {
@@ -89,9 +108,16 @@ impl Mailbox {
     /// Sends a packet; false when it was dropped.
     #[must_use]
     pub(super) fn post(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> bool {
+        let Some(waiting) = self.waiting.get(usize::from(to.port())) else {
+            return false;
+        };
+        if self.empty.len() < PARCELS / 2 && waiting.load(Ordering::Relaxed) >= SHARE {
+            return false;
+        }
         let Ok(mut parcel) = self.empty.try_recv() else {
             return false;
         };
+        waiting.fetch_add(1, Ordering::Relaxed);
         parcel.from = from;
         parcel.to = to;
         parcel.payload.clear();
@@ -122,6 +148,9 @@ impl Inbox {
 
     /// Gives a parcel back, to be filled again.
     pub(super) fn give_back(&self, mut parcel: Parcel) {
+        if let Some(waiting) = self.waiting.get(usize::from(parcel.to.port())) {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+        }
         parcel.payload.clear();
         parcel.payload.shrink_to(KEPT);
         // There is room for as many as there are.
@@ -135,6 +164,51 @@ impl Bell {
             && let Err(error) = self.waker.wake()
         {
             debug!(%error, "a worker cannot be woken");
+            // The next one tries again.
+            self.rung.store(false, Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::{Poll, Token};
+
+    use super::*;
+
+    #[test]
+    fn flooded_allocation_leaves_room_for_the_others() {
+        let poll = Poll::new().unwrap();
+        let (mailbox, inbox) = mailbox(Waker::new(poll.registry(), Token(0)).unwrap(), true);
+        let (sender, flooded, other) = (at(1), at(2), at(3));
+        let taken = (0..2 * PARCELS).filter(|_| mailbox.post(sender, flooded, b"x")).count();
+        assert!((PARCELS / 2..=PARCELS / 2 + 1).contains(&taken), "{taken}");
+        assert!(mailbox.post(sender, other, b"y"));
+        // Read, it may have more again; and nothing of it is left in the books.
+        while let Some(parcel) = inbox.next_parcel() {
+            inbox.give_back(parcel);
+        }
+        assert!(mailbox.post(sender, flooded, b"x"));
+        inbox.give_back(inbox.next_parcel().unwrap());
+        assert!(mailbox.waiting.iter().all(|waiting| waiting.load(Ordering::Relaxed) == 0));
+        assert_eq!(inbox.empty.len(), PARCELS);
+    }
+
+    #[test]
+    fn bell_that_was_heard_rings_again() {
+        let mut poll = Poll::new().unwrap();
+        let (mailbox, inbox) = mailbox(Waker::new(poll.registry(), Token(7)).unwrap(), true);
+        let mut events = mio::Events::with_capacity(4);
+        for _ in 0..3 {
+            assert!(mailbox.post(at(1), at(2), b"x"));
+            assert!(mailbox.post(at(1), at(2), b"x"));
+            poll.poll(&mut events, None).unwrap();
+            assert_eq!(events.iter().map(mio::event::Event::token).collect::<Vec<_>>(), [Token(7)]);
+            inbox.hear();
+        }
+    }
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
     }
 }

@@ -12,6 +12,7 @@ mod acceptor;
 mod egress;
 mod flows;
 mod inlet;
+pub(crate) mod interfaces;
 mod mailbox;
 #[cfg_attr(not(target_os = "linux"), path = "other_options.rs")]
 mod options;
@@ -25,11 +26,13 @@ mod worker;
 
 use std::io;
 use std::net::{TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::Notify;
 
 use self::acceptor::Acceptor;
 use self::inlet::Inlet;
@@ -62,6 +65,50 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) seed: [u8; 32],
+    /// Rung when a worker has failed.
+    pub(crate) alarm: Arc<Alarm>,
+}
+
+/// Tells that a worker has failed. The clients it had are lost, and the system now deals those of the others out anew:
+/// nothing that is left can be relied on.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    rung: AtomicBool,
+    heard: Notify,
+}
+
+impl Alarm {
+    pub(crate) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::SeqCst)
+    }
+
+    /// Returns once it is rung.
+    pub(crate) async fn wait(&self) {
+        let heard = self.heard.notified();
+        if !self.is_rung() {
+            heard.await;
+        }
+    }
+
+    fn ring(&self) {
+        self.rung.store(true, Ordering::SeqCst);
+        self.heard.notify_waiters();
+    }
+}
+
+/// Rings the alarm when its thread panics, and stops the other workers.
+struct Guard {
+    alarm: Arc<Alarm>,
+    mailboxes: Vec<Mailbox>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.alarm.ring();
+            self.mailboxes.iter().for_each(Mailbox::stop);
+        }
+    }
 }
 
 impl Crew {
@@ -108,7 +155,8 @@ impl Crew {
         }
         let mut crew = Self { workers: Vec::new() };
         for ((worker, inbox), mailbox) in ready.into_iter().zip(&mailboxes) {
-            let thread = spawn(crew.workers.len(), worker, inbox, mailboxes.clone())?;
+            let guard = Guard { alarm: Arc::clone(&shared.alarm), mailboxes: mailboxes.clone() };
+            let thread = spawn(crew.workers.len(), worker, inbox, guard)?;
             crew.workers.push((mailbox.clone(), Some(thread)));
         }
         Ok(crew)
@@ -133,9 +181,11 @@ impl Drop for Crew {
     }
 }
 
-fn spawn(index: usize, worker: Worker, inbox: Inbox, mailboxes: Vec<Mailbox>) -> io::Result<JoinHandle<()>> {
+fn spawn(index: usize, worker: Worker, inbox: Inbox, guard: Guard) -> io::Result<JoinHandle<()>> {
     let mut inlet = Inlet::new(options::state()?);
-    std::thread::Builder::new().name(format!("relay-{index}")).spawn(move || worker.run(mailboxes, &inbox, &mut inlet))
+    std::thread::Builder::new()
+        .name(format!("relay-{index}"))
+        .spawn(move || worker.run(guard.mailboxes.clone(), &inbox, &mut inlet))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the hands' one look at the clocks, to tell the brain")]
@@ -146,4 +196,26 @@ pub(crate) fn clock() -> Now {
 /// Fills `bytes` from the system's random source.
 pub(crate) fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
     SystemRandom::new().fill(bytes).map_err(|_| io::Error::other("the system gives no random numbers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn thread_that_panics_is_told_of() {
+        let alarm = Arc::new(Alarm::default());
+        let guard = Guard { alarm: Arc::clone(&alarm), mailboxes: Vec::new() };
+        let well = Guard { alarm: Arc::clone(&alarm), mailboxes: Vec::new() };
+        drop(well);
+        assert!(!alarm.is_rung(), "a thread that ends well is no reason");
+        let thread = std::thread::spawn(move || {
+            let _guard = guard;
+            std::panic::resume_unwind(Box::new("a fault"));
+        });
+        alarm.wait().await;
+        assert!(thread.join().is_err());
+        // For whoever asks later, too.
+        alarm.wait().await;
+    }
 }

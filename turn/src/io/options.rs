@@ -2,13 +2,13 @@
 //! DF bit.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::UdpSocketState;
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tracing::debug;
 
 /// What the system can do to receive and to send; the same for every socket.
@@ -16,6 +16,23 @@ pub(super) fn state() -> io::Result<UdpSocketState> {
     // It prepares the socket it is given for QUIC, which none of ours shall be.
     let probe = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     UdpSocketState::new((&probe).into())
+}
+
+/// Has the system buffer so many bytes each way: beyond its own limit where this process may ask for that.
+pub(super) fn buffers(socket: &Socket, bytes: usize) -> io::Result<()> {
+    if setsockopt(socket, sockopt::RcvBufForce, &bytes).is_err() {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if setsockopt(socket, sockopt::SndBufForce, &bytes).is_err() {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    Ok(())
+}
+
+/// Has the system take no more bytes than so many beyond those under way: what waits longer waits with us, where what
+/// is too much is dropped. Otherwise a slow client would get everything, seconds late.
+pub(super) fn keep_little_unsent(stream: &TcpStream, bytes: u32) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_notsent_lowat(bytes)
 }
 
 /// Before a listener is bound to `address`.

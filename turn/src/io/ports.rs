@@ -17,6 +17,8 @@ use crate::relay::{OpenFailure, PortHint};
 const TRIES: usize = 64;
 /// There are no more ports than this.
 const ALL_PORTS: usize = 1 << 16;
+/// `EAFNOSUPPORT` of Linux.
+const NO_FAMILY: i32 = 97;
 
 /// The ports of every open relay socket, and the sockets that wait for their allocation.
 ///
@@ -58,10 +60,7 @@ impl Ports {
         hint: PortHint,
     ) -> Result<RelaySocket, OpenFailure> {
         let ip = if bind.is_unspecified() {
-            local_towards(bind, towards).map_err(|error| {
-                debug!(%error, "no local address of the wanted family");
-                OpenFailure::NoAddress
-            })?
+            local_towards(bind, towards).map_err(|error| self.no_way(now, &error))?
         } else {
             bind
         };
@@ -87,6 +86,21 @@ impl Ports {
             }
         }
         Err(OpenFailure::NoPort)
+    }
+
+    /// Why there is no local address towards a client.
+    fn no_way(&mut self, now: Instant, error: &io::Error) -> OpenFailure {
+        let kind = error.kind();
+        let unreachable = kind == io::ErrorKind::NetworkUnreachable || kind == io::ErrorKind::HostUnreachable;
+        // `EAFNOSUPPORT` has no kind of its own.
+        if unreachable || kind == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY) {
+            debug!(%error, "no local address of the wanted family");
+            return OpenFailure::NoAddress;
+        }
+        if self.warnings.opens(now) {
+            warn!(%error, "cannot find out a local address");
+        }
+        OpenFailure::NoPort
     }
 
     /// Hands over the socket that was kept under this token.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tracing::debug;
 
 use super::options;
@@ -40,6 +40,12 @@ pub(crate) fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<Udp
     Ok(all)
 }
 
+/// What the system really buffers for a listener, in bytes, when that is less than was asked for.
+pub(crate) fn small_buffer(listener: &UdpSocket) -> Option<usize> {
+    let bytes = SockRef::from(listener).recv_buffer_size().ok()?;
+    (bytes < LISTENER_BUFFER).then_some(bytes)
+}
+
 /// A relay socket.
 pub(super) fn relay(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = datagrams(address, RELAY_BUFFER)?;
@@ -68,10 +74,8 @@ fn datagrams(address: SocketAddr, buffer: usize) -> io::Result<Socket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    for result in [socket.set_recv_buffer_size(buffer), socket.set_send_buffer_size(buffer)] {
-        if let Err(error) = result {
-            debug!(%error, "socket keeps its small buffer");
-        }
+    if let Err(error) = options::buffers(&socket, buffer) {
+        debug!(%error, "socket keeps its small buffer");
     }
     socket.set_nonblocking(true)?;
     Ok(socket)

@@ -1,4 +1,5 @@
-//! How many connections each listener and each source has, so that one stranger cannot hold them all.
+//! How many connections each listener has, and how many without an allocation each source, so that one stranger cannot
+//! hold them all.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,11 +24,12 @@ pub(super) struct Room {
     max: usize,
 }
 
-/// What one connection takes up: a place of its listener and one of its source. Both are given back when dropped.
+/// What one connection takes up: a place of its listener, and one of its source until it has an allocation, which has
+/// quotas of its own. Both are given back when dropped.
 #[derive(Debug)]
 pub(super) struct Places {
     _listener: ListenerPlace,
-    _source: SourcePlace,
+    source: Option<SourcePlace>,
 }
 
 /// Why a connection has to go at once.
@@ -40,7 +42,7 @@ pub(super) enum NoPlace {
         max: usize,
     },
     /// The source has all it may have.
-    #[error("its source has {max} connections, and no more are allowed")]
+    #[error("its source has {max} connections without an allocation, and no more are allowed")]
     Source {
         /// What one source may have.
         max: usize,
@@ -52,12 +54,22 @@ impl Places {
     pub(super) fn take(room: &Room, sources: &Sources, ip: IpAddr) -> Result<Self, NoPlace> {
         let listener = room.enter().ok_or(NoPlace::Listener { max: room.max })?;
         let source = sources.enter(ip).ok_or(NoPlace::Source { max: sources.max })?;
-        Ok(Self { _listener: listener, _source: source })
+        Ok(Self { _listener: listener, source: Some(source) })
+    }
+
+    /// True until [`Places::establish`].
+    pub(super) fn is_newcomer(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Gives the place of the source back: the connection has an allocation.
+    pub(super) fn establish(&mut self) {
+        self.source = None;
     }
 }
 
 impl Sources {
-    /// Every source may have `max` connections.
+    /// Every source may have `max` connections without an allocation.
     pub(super) fn new(max: usize) -> Self {
         Self { held: Arc::default(), max }
     }
@@ -158,6 +170,18 @@ mod tests {
         assert_eq!(sources.held.lock().unwrap().len(), 2);
         drop((first, second));
         assert_eq!(room.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn established_connection_makes_room_for_the_next_of_its_source() {
+        let (room, sources) = (Room::new(9), Sources::new(1));
+        let mut first = Places::take(&room, &sources, ip("192.0.2.1")).unwrap();
+        assert!(first.is_newcomer());
+        assert!(Places::take(&room, &sources, ip("192.0.2.1")).is_err());
+        first.establish();
+        assert!(!first.is_newcomer());
+        assert!(Places::take(&room, &sources, ip("192.0.2.1")).is_ok());
+        assert_eq!(room.held.load(Ordering::Relaxed), 1, "it still has its place at the listener");
     }
 
     #[test]

@@ -25,12 +25,15 @@ pub(super) use self::frames::next_frame;
 use self::queue::{Pool, Queue};
 use self::session::Session;
 use self::table::Table;
+use super::options;
 use super::sources::Places;
 use super::tls::Identity;
 use crate::config::{Config, Lifetimes};
 use crate::metrics::Counters;
 use crate::relay::{ClientAddr, Transport};
 
+/// Bytes that the system may hold of a connection besides those under way.
+const UNSENT: u32 = 32 << 10;
 /// Bytes taken from a socket with one system call.
 const SCRATCH: usize = 64 << 10;
 
@@ -177,6 +180,28 @@ impl Streams {
         }
     }
 
+    /// True for a connection whose TLS handshake is not done. Going on with it may cost a signature, which takes longer
+    /// than a thousand packets.
+    pub(super) fn is_greeting(&self, token: Token) -> bool {
+        let connection = self.key(token).and_then(|key| self.table.get(key));
+        connection.is_some_and(|connection| connection.known().is_none())
+    }
+
+    /// True for a connection that has had no allocation so far.
+    pub(super) fn is_newcomer(&self, token: Token) -> bool {
+        let connection = self.key(token).and_then(|key| self.table.get(key));
+        connection.is_some_and(|connection| connection.places.is_newcomer())
+    }
+
+    /// The client has an allocation: it takes up no place of its source any more.
+    pub(super) fn establish(&mut self, token: Token) {
+        if let Some(key) = self.key(token)
+            && let Some(connection) = self.table.get_mut(key)
+        {
+            connection.places.establish();
+        }
+    }
+
     /// Queues data as one frame; false when it was dropped, because the client is gone or too slow.
     #[must_use]
     pub(super) fn push_data(&mut self, to: ClientAddr, parts: &[&[u8]]) -> bool {
@@ -252,6 +277,9 @@ impl Streams {
             (_, false) => None,
         };
         accepted.stream.set_nonblocking(true)?;
+        if let Err(error) = options::keep_little_unsent(&accepted.stream, UNSENT) {
+            debug!(%error, "much may wait in the system");
+        }
         if let Err(error) = accepted.stream.set_nodelay(true) {
             debug!(%error, "small frames may be delayed");
         }

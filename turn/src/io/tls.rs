@@ -36,8 +36,15 @@ pub enum TlsError {
         reason: String,
     },
     /// Certificate and key are readable, but of no use together.
-    #[error("certificate and key cannot be used: {0}")]
-    Unusable(#[from] rustls::Error),
+    #[error("certificate {} and key {} cannot be used together: {source}", .cert.display(), .key.display())]
+    Unusable {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What was wrong.
+        source: Box<rustls::Error>,
+    },
 }
 
 /// Who the relay says it is. Shared by all workers; what it says can be exchanged while they run.
@@ -65,7 +72,7 @@ impl Identity {
         // Looked at first: what is written while they are read is seen as a change later.
         let seen = Marks::of(files);
         let pair = Pair::read(files)?;
-        let disk = Disk { seen, loaded: pair.digests() };
+        let disk = Disk { seen, loaded: pair.digests(), failed: false };
         let serving = pair.serving(files)?;
         Ok(Arc::new(Self { files: files.clone(), serving: RwLock::new(serving), disk: Mutex::new(disk) }))
     }
@@ -80,10 +87,11 @@ impl Identity {
         Arc::clone(if by_name { &serving.by_name } else { &serving.plain })
     }
 
-    /// True when a file does not look as it did at the last [`load`](Self::load) or [`reload`](Self::reload), well
-    /// or not. Costs a look at the folder, no more.
+    /// True when a file does not look as it did at the last [`load`](Self::load) or [`reload`](Self::reload), or could
+    /// not be used then. Costs a look at the folder, no more.
     pub(crate) fn changed_on_disk(&self) -> bool {
-        Marks::of(&self.files) != self.disk().seen
+        let disk = self.disk();
+        disk.failed || Marks::of(&self.files) != disk.seen
     }
 
     /// Reads both files again. Blocks.
@@ -92,15 +100,18 @@ impl Identity {
     /// As for [`load`](Self::load); what was served before is served on.
     pub(crate) fn reload(&self) -> Result<Reloaded, TlsError> {
         let mut disk = self.disk();
-        // Also where they turn out to be of no use: said once, not again until they change.
+        // A file that could not be read now may be readable later and look the same.
+        disk.failed = true;
         disk.seen = Marks::of(&self.files);
         let pair = Pair::read(&self.files)?;
         let digests = pair.digests();
         if digests == disk.loaded {
+            disk.failed = false;
             return Ok(Reloaded::Unchanged);
         }
         let serving = pair.serving(&self.files)?;
         disk.loaded = digests;
+        disk.failed = false;
         *self.serving.write().unwrap_or_else(PoisonError::into_inner) = serving;
         Ok(Reloaded::Changed)
     }
@@ -126,6 +137,8 @@ struct Serving {
 /// What is known of the files.
 struct Disk {
     seen: Marks,
+    /// They could not be used when they were last read.
+    failed: bool,
     /// Of the pair that is served.
     loaded: Digests,
 }
@@ -176,11 +189,15 @@ impl Pair {
         }
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| bad_key(files, error.to_string()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let unusable =
+            |error| TlsError::Unusable { cert: files.cert.clone(), key: files.key.clone(), source: Box::new(error) };
         // This also compares the key with the one the certificate is for.
         let plain = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+            .with_single_cert(chain, key)
+            .map_err(unusable)?;
         let mut by_name = plain.clone();
         by_name.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         Ok(Serving { plain: Arc::new(plain), by_name: Arc::new(by_name) })
@@ -240,9 +257,12 @@ pub(super) mod tests {
         touch(&folder.files.cert, 1);
         assert!(identity.changed_on_disk());
         let error = identity.reload().unwrap_err();
-        assert!(matches!(error, TlsError::Unusable(_)), "{error}");
+        assert!(matches!(error, TlsError::Unusable { .. }), "{error}");
+        for file in ["cert.pem", "key.pem"] {
+            assert!(error.to_string().contains(file), "{error}");
+        }
         assert!(Arc::ptr_eq(&before, &identity.serving.read().unwrap().plain), "the old pair is served on");
-        assert!(!identity.changed_on_disk(), "nobody is told twice");
+        assert!(identity.changed_on_disk(), "it may be whole by now, whatever it looks like");
 
         fs::write(&folder.files.key, &new.key).unwrap();
         touch(&folder.files.key, 2);

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 use tracing::{debug, error};
 
@@ -28,8 +29,13 @@ pub(super) const BELL: Token = Token(0);
 const STREAMS: usize = 1 << 16;
 /// Sockets that one look at the poll can name.
 const EVENTS: usize = 256;
-/// Batches taken from one socket before the others get their turn.
-const ROUNDS: usize = 4;
+/// Datagrams of one socket, and batches, after which the others get their turn.
+const TURN: usize = 1024;
+const ROUNDS: usize = 16;
+/// TLS handshakes that go on before the others get their turn.
+const GREETINGS: usize = 2;
+/// Packets from other workers that are one turn.
+const PARCELS: usize = 512;
 /// Pause after a failure of the poll itself, which nothing but a lack of memory explains.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 /// Zero bytes to fill a frame up to four.
@@ -60,6 +66,8 @@ pub(super) struct Worker {
     mailboxes: Vec<Mailbox>,
     /// Sockets with more to read than their turn allowed.
     backlog: Vec<Token>,
+    /// Whose turn it is. Kept for its memory alone.
+    due: Vec<Token>,
 }
 
 impl Worker {
@@ -84,6 +92,7 @@ impl Worker {
             core: Core::new(parts.setup),
             mailboxes: Vec::new(),
             backlog: Vec::new(),
+            due: Vec::new(),
             poll,
         };
         Ok((worker, waker))
@@ -103,10 +112,21 @@ impl Worker {
                 std::thread::sleep(POLL_PAUSE);
             }
             let now = clock();
-            let backlog = std::mem::take(&mut self.backlog);
-            for token in backlog.into_iter().chain(events.iter().map(|event| event.token())) {
+            let mut due = std::mem::take(&mut self.due);
+            one_turn_each(&mut due, &mut self.backlog, events.iter().map(Event::token));
+            let mut greetings = 0;
+            for &token in &due {
+                if self.streams.is_greeting(token) {
+                    greetings += 1;
+                    if greetings > GREETINGS {
+                        // Calls that go on come first.
+                        self.backlog.push(token);
+                        continue;
+                    }
+                }
                 self.turn(now, token, inbox, inlet, &mut input);
             }
+            self.due = due;
             self.timers(now);
             self.flush(now.mono);
         }
@@ -133,6 +153,7 @@ impl Worker {
     }
 
     fn read_listener(&mut self, now: Now, token: Token, place: usize, inlet: &mut Inlet) {
+        let mut taken = 0;
         for round in 0..ROUNDS {
             let Some(listener) = self.outlets.listener(place) else {
                 return;
@@ -140,6 +161,7 @@ impl Worker {
             let local = listener.local;
             let level = inlet.receive(&listener.socket, round > 0);
             for datagram in inlet.datagrams() {
+                taken += 1;
                 let local = datagram.to.map_or(local, |ip| SocketAddr::new(ip, local.port()));
                 let from = ClientAddr { transport: Transport::Udp, remote: datagram.from, local };
                 self.datagram_or_frame(now, from, datagram.bytes);
@@ -148,11 +170,15 @@ impl Worker {
                 return;
             }
             self.flush(now.mono);
+            if taken >= TURN {
+                break;
+            }
         }
         self.backlog.push(token);
     }
 
     fn read_relay(&mut self, now: Now, token: Token, slot: usize, inlet: &mut Inlet) {
+        let mut taken = 0;
         for round in 0..ROUNDS {
             let Some(relay) = self.outlets.relay(slot) else {
                 return;
@@ -160,6 +186,7 @@ impl Worker {
             let id = relay.id;
             let level = inlet.receive(&relay.socket, round > 0);
             for datagram in inlet.datagrams() {
+                taken += 1;
                 let decision = self.core.handle_peer(now.mono, id, datagram.from, datagram.bytes);
                 self.pass_on(decision);
             }
@@ -167,6 +194,9 @@ impl Worker {
                 return;
             }
             self.flush(now.mono);
+            if taken >= TURN {
+                break;
+            }
         }
         self.backlog.push(token);
     }
@@ -187,6 +217,9 @@ impl Worker {
         match (readiness.state, broken) {
             (State::Open { more }, None) => {
                 self.streams.keep(token, input.get(at..).unwrap_or_default());
+                if self.streams.is_newcomer(token) && self.core.has_allocation(client) {
+                    self.streams.establish(token);
+                }
                 if more {
                     self.backlog.push(token);
                 }
@@ -215,6 +248,7 @@ impl Worker {
             } else {
                 let taken = self.mailboxes.get(worker).is_some_and(|mailbox| mailbox.serve(accepted));
                 if !taken {
+                    counters.stream_refused();
                     debug!("connection refused: its worker is far behind");
                 }
             }
@@ -233,7 +267,10 @@ impl Worker {
         while let Some(accepted) = inbox.next_connection() {
             self.serve(now, accepted);
         }
-        while let Some(parcel) = inbox.next_parcel() {
+        for _ in 0..PARCELS {
+            let Some(parcel) = inbox.next_parcel() else {
+                return;
+            };
             let decision = self.core.handle_sibling(now.mono, parcel.from, parcel.to, &parcel.payload);
             self.pass_on(decision);
             inbox.give_back(parcel);
@@ -241,6 +278,8 @@ impl Worker {
                 self.flush(now.mono);
             }
         }
+        // There may be more, and nobody rings again for it.
+        self.backlog.push(BELL);
     }
 
     fn datagram_or_frame(&mut self, now: Now, from: ClientAddr, bytes: &[u8]) {
@@ -371,7 +410,7 @@ impl Worker {
 
     /// Sends all that is queued.
     fn flush(&mut self, now: Instant) {
-        let lost = self.egress.flush(&mut self.outlets);
+        let lost = self.egress.flush(now, &mut self.outlets);
         if lost > 0 {
             self.counters.dropped(lost);
         }
@@ -388,5 +427,29 @@ impl Worker {
 
     fn ports(&self) -> MutexGuard<'_, Ports> {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every socket that has something to do, once: those with a backlog may be named by the poll as well, and two turns
+/// would soon be three, four and more.
+fn one_turn_each(due: &mut Vec<Token>, backlog: &mut Vec<Token>, events: impl Iterator<Item = Token>) {
+    due.clear();
+    due.append(backlog);
+    due.extend(events);
+    due.sort_unstable();
+    due.dedup();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn socket_with_a_backlog_and_an_event_has_one_turn() {
+        let mut due = vec![Token(9)];
+        let mut backlog = vec![Token(7), Token(3), Token(7)];
+        one_turn_each(&mut due, &mut backlog, [Token(3), Token(5)].into_iter());
+        assert_eq!(due, [Token(3), Token(5), Token(7)]);
+        assert!(backlog.is_empty());
     }
 }

@@ -11,13 +11,15 @@ use super::permissions::Permissions;
 use super::slots::Slots;
 use super::types::{ClientAddr, Family, OpenFailure, RelayId};
 use crate::auth::User;
-use crate::stun::TransactionId;
+use crate::stun::{Key, TransactionId};
 
 /// One client's relayed addresses and everything that hangs on them (RFC 8656 section 2.2).
 #[derive(Debug)]
 pub(super) struct Allocation {
     pub(super) client: ClientAddr,
     pub(super) user: User,
+    /// What the request that made it was signed with.
+    pub(super) key: Option<Key>,
     /// Where its places in the quotas are counted.
     pub(super) source: IpAddr,
     /// IPv4 where there are two.
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn allocation_stays_small() {
-        assert!(size_of::<Allocation>() <= 344, "{} bytes", size_of::<Allocation>());
+        assert!(size_of::<Allocation>() <= 368, "{} bytes", size_of::<Allocation>());
         assert!(size_of::<RelayedAddress>() <= 44, "{} bytes", size_of::<RelayedAddress>());
     }
 }

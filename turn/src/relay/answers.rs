@@ -6,6 +6,7 @@ use std::time::Instant;
 use tracing::{debug, warn};
 
 use super::Core;
+use super::limiter::Kind;
 use super::types::{ClientAddr, OpenFailure, Output};
 use crate::stun::attributes::{
     ALTERNATE_SERVER, FINGERPRINT, NONCE, REALM, SOFTWARE, UNKNOWN_ATTRIBUTES, encode_address,
@@ -27,6 +28,9 @@ pub(super) struct Asker {
 #[derive(Debug, Clone)]
 pub(super) struct Seal {
     pub(super) key: Key,
+    /// The request's own. To requests that name no password algorithm, which our nonces never offer, RFC 8489 section
+    /// 9.2.4 would have every answer signed with MESSAGE-INTEGRITY. On purpose it is not so here: who signs with
+    /// SHA-256 can check SHA-256, and has no reason to believe an answer that carries something weaker.
     pub(super) kind: IntegrityKind,
 }
 
@@ -143,13 +147,14 @@ impl From<OpenFailure> for Refusal {
 }
 
 impl Core {
-    /// Signs an answer and queues it.
+    /// Signs an answer and queues it. Our name goes only to who has proved himself: an answer to a stranger goes to
+    /// whatever address he has written on his request, and has nothing in it that the protocol does not demand.
     pub(super) fn reply(&mut self, asker: &Asker, answer: MessageBuilder) {
         let mut answer = answer;
-        if !self.config.software.is_empty() {
-            answer = answer.attribute(SOFTWARE, self.config.software.as_bytes());
-        }
         if let Some(seal) = &asker.seal {
+            if !self.config.software.is_empty() {
+                answer = answer.attribute(SOFTWARE, self.config.software.as_bytes());
+            }
             answer = answer.integrity(&seal.key, seal.kind);
         }
         if asker.fingerprint {
@@ -161,7 +166,8 @@ impl Core {
     /// True when one more request of somebody who has not proved who he is may be answered. Without an answer it
     /// costs next to nothing, whoever's address it carries.
     pub(super) fn admits_stranger(&self, now: Instant, asker: &Asker) -> bool {
-        let is_admitted = self.ledger.sources.admits(now, asker.client.remote.ip());
+        let kind = if asker.client.transport.is_stream() { Kind::Streams } else { Kind::Datagrams };
+        let is_admitted = self.ledger.sources.admits(now, asker.client.remote.ip(), kind);
         if !is_admitted {
             self.counters.unanswered();
         }
@@ -181,7 +187,7 @@ impl Core {
             Refusal::Unauthorized | Refusal::StaleNonce => {
                 answer = answer
                     .attribute(REALM, self.config.realm.as_bytes())
-                    .attribute(NONCE, self.nonces.mint(now, asker.client.remote.ip()).as_bytes());
+                    .attribute(NONCE, self.nonces.mint(now, asker.client.remote).as_bytes());
             }
             Refusal::UnknownAttributes(kinds) => {
                 let value: Vec<u8> = kinds.iter().flat_map(|kind| kind.to_be_bytes()).collect();

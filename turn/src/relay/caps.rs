@@ -1,8 +1,11 @@
 //! How many bytes may be relayed: for each allocation and for all of them, each way.
+//!
+//! A packet costs its payload and 28 bytes more, what its IPv4 and UDP headers take: packets without any payload would
+//! be free otherwise, and they are the dearest ones to relay. What is counted for the operator is the payload alone.
 
 use std::time::Instant;
 
-use super::limiter::{Limit, Purse, SharedBudget, nanoseconds_since};
+use super::limiter::{LONGEST_PACKET, Limit, Purse, SharedBudget, nanoseconds_since};
 use crate::config::Limits;
 
 /// The caps of one core, there only where the operator wants any.
@@ -22,8 +25,8 @@ pub(super) struct Cap {
     purse: Purse,
 }
 
-/// More than any datagram, so that every one of them can pass.
-const SMALLEST_BURST: u64 = 64 << 10;
+/// Bytes that are charged with each packet's payload: IPv4 header and UDP header.
+const HEADERS: u64 = 20 + 8;
 
 impl Caps {
     pub(super) fn new(limits: &Limits, epoch: Instant) -> Option<Self> {
@@ -34,8 +37,10 @@ impl Caps {
 }
 
 impl Cap {
-    /// True when `bytes` more may pass; they are counted then, in `spent` and in the budget of all.
-    pub(super) fn admit(&mut self, budget: &SharedBudget, now: Instant, spent: &mut u64, bytes: u64) -> bool {
+    /// True when a packet with `payload` bytes may pass; it is counted then with its headers, in `spent` and in the
+    /// budget of all.
+    pub(super) fn admit(&mut self, budget: &SharedBudget, now: Instant, spent: &mut u64, payload: u64) -> bool {
+        let bytes = payload.saturating_add(HEADERS);
         let next = match &self.each {
             Some(limit) => match limit.admit(*spent, nanoseconds_since(self.epoch, now), bytes) {
                 Some(next) => next,
@@ -51,9 +56,9 @@ impl Cap {
     }
 }
 
-/// Half a second's worth may come at once.
+/// Half a second's worth may come at once, and at least the longest packet.
 fn each(bits_per_second: u64) -> Option<Limit> {
-    (bits_per_second > 0).then(|| Limit::new((bits_per_second / 8).max(1), (bits_per_second / 16).max(SMALLEST_BURST)))
+    (bits_per_second > 0).then(|| Limit::new((bits_per_second / 8).max(1), (bits_per_second / 16).max(LONGEST_PACKET)))
 }
 
 #[cfg(test)]
@@ -73,12 +78,27 @@ mod tests {
         let mut caps = caps(start, 8_000_000, 0);
         let free = SharedBudget::new(0, start);
         let (mut one, mut other) = (0, 0);
-        assert!(caps.up.admit(&free, start, &mut one, 500_000));
-        assert!(!caps.up.admit(&free, start, &mut one, 1000));
-        assert!(caps.up.admit(&free, start, &mut other, 1000), "another allocation has its own");
+        assert!(caps.up.admit(&free, start, &mut one, 500_000 - HEADERS));
+        assert!(!caps.up.admit(&free, start, &mut one, 972));
+        assert!(caps.up.admit(&free, start, &mut other, 972), "another allocation has its own");
         let later = start + Duration::from_millis(1);
-        assert!(caps.up.admit(&free, later, &mut one, 1000));
-        assert!(!caps.up.admit(&free, later, &mut one, 1000));
+        assert!(!caps.up.admit(&free, later, &mut one, 973));
+        assert!(caps.up.admit(&free, later, &mut one, 972));
+        assert!(!caps.up.admit(&free, later, &mut one, 0));
+    }
+
+    #[test]
+    fn packet_without_payload_costs_its_headers() {
+        let start = base();
+        // 62,500 bytes a second, and a little more than that at once.
+        let mut caps = caps(start, 500_000, 0);
+        let free = SharedBudget::new(0, start);
+        let mut spent = 0;
+        let passed = (0..10_000).filter(|_| caps.down.admit(&free, start, &mut spent, 0)).count();
+        assert_eq!(passed, usize::try_from(LONGEST_PACKET / HEADERS).unwrap());
+        let total = SharedBudget::new(500_000, start);
+        let passed = (0..10_000).filter(|_| caps.up.admit(&total, start, &mut 0, 0)).count();
+        assert_eq!(passed, usize::try_from(LONGEST_PACKET / HEADERS).unwrap());
     }
 
     #[test]

@@ -1,14 +1,37 @@
 //! What belongs to this relay: its own IP addresses, and the ports of its relayed addresses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 
 /// The exact books of all cores, for requests. Packets make do with [`Ledger::worker_at`](super::Ledger::worker_at).
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     /// There are no more of them than this machine has addresses.
-    own: BTreeSet<IpAddr>,
+    own: BTreeMap<IpAddr, OwnAddress>,
     by_port: BTreeMap<u16, Claim>,
+}
+
+/// One of the relay's own IP addresses, by the order in which they became known. An address keeps its number as long
+/// as the relay lives, so that packets need not look it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OwnAddress(NonZeroU16);
+
+impl OwnAddress {
+    /// All addresses from this one on have one number. At worst a packet to one of them then goes to the worker of
+    /// another one, who drops it.
+    pub(super) const LAST: u16 = 0x0fff;
+
+    /// The one that becomes known after so many others.
+    pub(super) fn after(others: usize) -> Self {
+        let others = u16::try_from(others).unwrap_or(u16::MAX).min(Self::LAST - 1);
+        Self(NonZeroU16::MIN.saturating_add(others))
+    }
+
+    /// 1 to [`OwnAddress::LAST`].
+    pub(super) fn number(self) -> u32 {
+        u32::from(self.0.get())
+    }
 }
 
 /// One port, on all IP addresses of the relay.
@@ -23,11 +46,14 @@ struct Claim {
 impl Claims {
     /// Adds addresses of this machine; wildcards stand for none in particular and do not count.
     pub(super) fn learn(&mut self, ips: impl IntoIterator<Item = IpAddr>) {
-        self.own.extend(ips.into_iter().filter(|ip| !ip.is_unspecified()));
+        for ip in ips.into_iter().filter(|ip| !ip.is_unspecified()) {
+            let next = OwnAddress::after(self.own.len());
+            self.own.entry(ip).or_insert(next);
+        }
     }
 
-    pub(super) fn is_own(&self, ip: IpAddr) -> bool {
-        self.own.contains(&ip)
+    pub(super) fn own(&self, ip: IpAddr) -> Option<OwnAddress> {
+        self.own.get(&ip).copied()
     }
 
     /// Takes the port of `local`, which peers see at the IP address `seen`; false when it is taken.
@@ -41,11 +67,13 @@ impl Claims {
         true
     }
 
-    /// From now on an allocation answers at a port that is taken.
-    pub(super) fn enliven(&mut self, port: u16) {
-        if let Some(claim) = self.by_port.get_mut(&port) {
-            claim.is_live = true;
-        }
+    /// From now on an allocation answers at a port that is taken. Returns at which two of our addresses; they may be
+    /// the same.
+    pub(super) fn enliven(&mut self, port: u16) -> Option<[OwnAddress; 2]> {
+        let claim = self.by_port.get_mut(&port)?;
+        claim.is_live = true;
+        let (local, seen) = (claim.local, claim.seen);
+        Some([self.own(local)?, self.own(seen)?])
     }
 
     pub(super) fn release(&mut self, port: u16) {
@@ -83,7 +111,10 @@ mod tests {
         let mut claims = Claims::default();
         assert!(claims.take(local("10.0.0.1:50001"), ip("203.0.113.9")));
         assert!(!claims.is_live(local("10.0.0.1:50001")));
-        claims.enliven(50_001);
+        let at = ["10.0.0.1", "203.0.113.9"].map(|own| claims.own(ip(own)).unwrap());
+        assert_ne!(at[0], at[1]);
+        assert_eq!(claims.enliven(50_001), Some(at));
+        assert_eq!(claims.enliven(50_002), None);
         assert!(claims.is_live(local("10.0.0.1:50001")) && claims.is_live(local("203.0.113.9:50001")));
         assert!(!claims.is_live(local("10.0.0.2:50001")) && !claims.is_live(local("10.0.0.1:50002")));
     }
@@ -92,10 +123,23 @@ mod tests {
     fn own_address_stays_own_after_its_port_is_given_back() {
         let mut claims = Claims::default();
         claims.learn([ip("0.0.0.0"), ip("::"), ip("192.0.2.1")]);
-        assert!(claims.is_own(ip("192.0.2.1")) && !claims.is_own(ip("0.0.0.0")) && !claims.is_own(ip("::")));
+        let first = claims.own(ip("192.0.2.1"));
+        assert_eq!(first, Some(OwnAddress::after(0)));
+        assert_eq!((claims.own(ip("0.0.0.0")), claims.own(ip("::"))), (None, None));
         assert!(claims.take(local("10.0.0.1:50001"), ip("203.0.113.9")));
         claims.release(50_001);
-        assert!(claims.is_own(ip("10.0.0.1")) && claims.is_own(ip("203.0.113.9")));
+        assert_eq!(claims.own(ip("10.0.0.1")), Some(OwnAddress::after(1)));
+        assert_eq!(claims.own(ip("203.0.113.9")), Some(OwnAddress::after(2)));
+        claims.learn([ip("203.0.113.9"), ip("192.0.2.1"), ip("2001:db8::1")]);
+        assert_eq!(claims.own(ip("192.0.2.1")), first, "its number stays");
+        assert_eq!(claims.own(ip("2001:db8::1")), Some(OwnAddress::after(3)));
+    }
+
+    #[test]
+    fn numbers_of_addresses_end_somewhere() {
+        assert_eq!((OwnAddress::after(0).number(), OwnAddress::after(4094).number()), (1, 4095));
+        assert_eq!(OwnAddress::after(4095), OwnAddress::after(4094));
+        assert_eq!(OwnAddress::after(usize::MAX).number(), u32::from(OwnAddress::LAST));
     }
 
     fn local(text: &str) -> SocketAddr {

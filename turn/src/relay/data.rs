@@ -6,6 +6,7 @@ use std::time::Instant;
 use tracing::trace;
 
 use super::Core;
+use super::claims::OwnAddress;
 use super::head::Head;
 use super::types::{ClientAddr, Family, RelayId};
 use crate::stun::attributes::{self, DATA, DONT_FRAGMENT, XOR_PEER_ADDRESS};
@@ -150,7 +151,10 @@ impl Core {
             }
         }
         match (peer, payload) {
-            (Some(peer), Some(payload)) => self.up(now, relay, Upward { peer, payload, dont_fragment }),
+            (Some(peer), Some(payload)) => {
+                let dont_fragment = dont_fragment && may_forbid_fragments(from, peer);
+                self.up(now, relay, Upward { peer, payload, dont_fragment })
+            }
             _ => dropped("no peer or no data"),
         }
     }
@@ -170,7 +174,7 @@ impl Core {
         let Some(&address) = allocation.address(Family::of(peer.ip())) else {
             return dropped("no relayed address of the peer's family");
         };
-        let way = if rights.own { self.way_inside(peer) } else { Way::Out };
+        let way = rights.own.map_or(Way::Out, |own| self.way_inside(own, peer));
         if rights.inside_only && way == Way::Out {
             return dropped("peer address is refused");
         }
@@ -193,10 +197,10 @@ impl Core {
         }
     }
 
-    /// Ports are unique among relayed addresses, so that the port alone tells whose it is. That another worker's
-    /// address is the right one is for that worker to see.
-    fn way_inside(&self, peer: SocketAddr) -> Way {
-        match self.ledger.worker_at(peer.port()) {
+    /// Inside only where an allocation answers at exactly this address: behind the same port of another address of
+    /// ours may be another service, should the operator have opened it.
+    fn way_inside(&self, own: OwnAddress, peer: SocketAddr) -> Way {
+        match self.ledger.worker_at(own, peer.port()) {
             Some(worker) if worker == self.worker => self.allocations.at(peer).map_or(Way::Out, Way::Here),
             Some(worker) => Way::There(worker),
             None => Way::Out,
@@ -247,6 +251,12 @@ impl Core {
         let padding = if padded { payload.len().next_multiple_of(4) - payload.len() } else { 0 };
         Decision::ToClient { to, head, payload, padding }
     }
+}
+
+/// A client's DONT-FRAGMENT counts only where an IPv4 header is what its packet gets, and where the packet came over
+/// IPv4 or a stream: between address families and towards IPv6 it is ignored (RFC 8656 section 13).
+fn may_forbid_fragments(client: ClientAddr, peer: SocketAddr) -> bool {
+    peer.is_ipv4() && (client.transport.is_stream() || client.remote.is_ipv4())
 }
 
 fn dropped(why: &'static str) -> Decision<'static> {

@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
-use super::claims::Claims;
+use super::claims::{Claims, OwnAddress};
+use super::directory::Directory;
 use super::limiter::{SharedBudget, SourceLimiter};
 use super::quotas::Quotas;
 use super::reservations::{Reservation, Reservations};
-use crate::auth::User;
+use crate::auth::{Credentials, User};
 use crate::config::Config;
 
 /// The books of all cores of one relay: quotas, reserved ports, its own addresses, who answers at which relay port,
@@ -26,15 +27,12 @@ pub struct Ledger {
     /// Bytes to clients.
     pub(super) down: SharedBudget,
     draining: AtomicBool,
-    /// By relay port: the number of the worker whose allocation answers there, plus one; 0 where nobody does.
-    directory: Box<[AtomicU8; PORTS]>,
+    credentials: RwLock<Arc<Credentials>>,
+    directory: Directory,
     quotas: Mutex<Quotas>,
     reservations: Mutex<Reservations>,
     claims: Mutex<Claims>,
 }
-
-/// There are no more ports than this.
-const PORTS: usize = 1 << 16;
 
 impl Ledger {
     /// `seed` is secret, and the same that the cores are given.
@@ -51,7 +49,8 @@ impl Ledger {
             up: SharedBudget::new(limits.max_total_bitrate, now),
             down: SharedBudget::new(limits.max_total_bitrate, now),
             draining: AtomicBool::new(false),
-            directory: Box::new([const { AtomicU8::new(0) }; PORTS]),
+            credentials: RwLock::new(Arc::new(config.credentials.clone())),
+            directory: Directory::new(),
             quotas: Mutex::new(Quotas::new(limits)),
             reservations: Mutex::new(Reservations::default()),
             claims: Mutex::new(claims),
@@ -69,18 +68,29 @@ impl Ledger {
         self.draining.load(Relaxed)
     }
 
-    /// The worker whose allocation answers at this relay port.
-    pub(super) fn worker_at(&self, port: u16) -> Option<u8> {
-        self.directory[usize::from(port)].load(Relaxed).checked_sub(1)
+    /// Who may start from now on. What has been started goes on with what it was started with.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credentials);
     }
 
-    /// Adds addresses of this machine.
-    pub(super) fn learn(&self, ips: impl IntoIterator<Item = IpAddr>) {
+    pub(super) fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The worker whose allocation answers at this port of this address of ours.
+    pub(super) fn worker_at(&self, own: OwnAddress, port: u16) -> Option<u8> {
+        self.directory.worker_at(own, port)
+    }
+
+    /// Adds addresses of this machine, at any time; wildcards do not count. Permissions that were given before stay
+    /// what they are until they expire or are renewed.
+    pub(crate) fn learn(&self, ips: impl IntoIterator<Item = IpAddr>) {
         lock(&self.claims).learn(ips);
     }
 
-    pub(super) fn is_own(&self, ip: IpAddr) -> bool {
-        lock(&self.claims).is_own(ip)
+    /// Which of this machine's addresses it is, if it is one.
+    pub(super) fn own(&self, ip: IpAddr) -> Option<OwnAddress> {
+        lock(&self.claims).own(ip)
     }
 
     /// True for the relayed address of an allocation of any core.
@@ -96,13 +106,15 @@ impl Ledger {
 
     /// From now on an allocation of this worker answers at a port that was claimed.
     pub(super) fn enliven(&self, port: u16, worker: u8) {
-        lock(&self.claims).enliven(port);
-        self.directory[usize::from(port)].store(worker.saturating_add(1), Relaxed);
+        let at = lock(&self.claims).enliven(port);
+        if let Some(at) = at {
+            self.directory.enter(port, worker, at);
+        }
     }
 
     pub(super) fn release_port(&self, port: u16) {
         // In this order: whoever claims the port next must not find his mark wiped out.
-        self.directory[usize::from(port)].store(0, Relaxed);
+        self.directory.strike(port);
         lock(&self.claims).release(port);
     }
 
@@ -143,11 +155,22 @@ impl Ledger {
         lock(&self.quotas).release(user, source, count);
     }
 
+    /// The worker whose allocation answers at this address.
+    #[cfg(test)]
+    pub(super) fn worker_of(&self, address: SocketAddr) -> Option<u8> {
+        self.worker_at(self.own(address.ip())?, address.port())
+    }
+
+    /// At how many ports allocations answer.
+    #[cfg(test)]
+    pub(super) fn live_ports(&self) -> usize {
+        self.directory.count()
+    }
+
     /// True when nothing is held: no port, no reservation, no place in a quota.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        let directory = self.directory.iter().all(|port| port.load(Relaxed) == 0);
-        directory
+        self.directory.count() == 0
             && lock(&self.quotas).is_empty()
             && lock(&self.reservations).is_empty()
             && lock(&self.claims).has_no_ports()
@@ -178,12 +201,14 @@ mod tests {
         assert!(ledger.claim(local, local.ip()));
         assert!(!ledger.claim(local, local.ip()));
         assert!(!ledger.is_live(local));
-        assert_eq!(ledger.worker_at(65_535), None);
+        assert_eq!(ledger.worker_of(local), None);
         for worker in [0, 254] {
             ledger.enliven(65_535, worker);
-            assert_eq!(ledger.worker_at(65_535), Some(worker));
+            assert_eq!(ledger.worker_of(local), Some(worker));
         }
         assert!(ledger.is_live(local));
+        ledger.enliven(65_534, 0);
+        assert_eq!(ledger.live_ports(), 1, "nobody has claimed the other one");
         ledger.release_port(65_535);
         assert!(ledger.is_empty() && !ledger.is_live(local));
     }
@@ -214,9 +239,12 @@ mod tests {
         };
         let ledger = Ledger::new(&config, &[1; 32], base());
         for own in [[203, 0, 113, 9], [203, 0, 113, 10], [203, 0, 113, 11], [127, 0, 0, 1]] {
-            assert!(ledger.is_own(IpAddr::from(own)), "{own:?}");
+            assert!(ledger.own(IpAddr::from(own)).is_some(), "{own:?}");
         }
-        assert!(!ledger.is_own(IpAddr::from([203, 0, 113, 12])));
+        let late = IpAddr::from([203, 0, 113, 12]);
+        assert_eq!(ledger.own(late), None);
+        ledger.learn(std::iter::once(late));
+        assert!(ledger.own(late).is_some());
     }
 
     fn ledger(now: Instant) -> Ledger {

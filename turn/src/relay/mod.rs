@@ -12,6 +12,7 @@ mod channels;
 mod claims;
 mod data;
 mod dice;
+mod directory;
 mod head;
 mod ledger;
 mod limiter;
@@ -106,7 +107,7 @@ impl Core {
         ledger.learn(listen.iter().map(SocketAddr::ip));
         Self {
             worker,
-            policy: Policy::new(config.allow_peer.clone()),
+            policy: Policy::new(config.allow_peer.clone(), config.deny_peer.clone()),
             nonces: Nonces::new(&seed, ledger.epoch, config.lifetimes.nonce),
             dice: Dice::new(&seed, worker),
             discovery: Discovery::new(&listen, config.discovery),

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::claims::OwnAddress;
 use super::small::make_room;
 use super::types::Family;
 
@@ -22,8 +23,8 @@ struct Permission {
 /// What a permission is good for, found out when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rights {
-    /// The address is one of this machine's own: behind it may be another allocation.
-    pub(super) own: bool,
+    /// Which of this machine's own addresses it is, if it is one: behind that may be another allocation.
+    pub(super) own: Option<OwnAddress>,
     /// The policy refuses this address; it is open only where it leads back to one of our own allocations.
     pub(super) inside_only: bool,
 }
@@ -76,8 +77,7 @@ mod tests {
 
     use super::*;
 
-    const OUTSIDE: Rights = Rights { own: false, inside_only: false };
-    const INSIDE: Rights = Rights { own: true, inside_only: true };
+    const OUTSIDE: Rights = Rights { own: None, inside_only: false };
 
     #[test]
     fn permission_lasts_until_it_expires_and_a_newer_one_replaces_it() {
@@ -89,9 +89,15 @@ mod tests {
         }
         assert_eq!(permissions.get(ip(3), now), Some(OUTSIDE));
         assert_eq!(permissions.get(ip(2), now), None);
-        permissions.install(ip(3), later + Duration::from_secs(1), INSIDE);
-        assert_eq!(permissions.get(ip(3), later), Some(INSIDE));
+        let inside = Rights { own: Some(OwnAddress::after(0)), inside_only: true };
+        permissions.install(ip(3), later + Duration::from_secs(1), inside);
+        assert_eq!(permissions.get(ip(3), later), Some(inside));
         assert_eq!(permissions.get(ip(1), later), None);
+    }
+
+    #[test]
+    fn permission_stays_small() {
+        assert!(size_of::<Permission>() <= 40, "{} bytes", size_of::<Permission>());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
+use tracing::warn;
+
 use super::check::SpawnError;
 use crate::config::Config;
 use crate::io::{Bound, sockets};
@@ -33,6 +35,12 @@ pub(super) fn bind(config: &Config, workers: usize) -> Result<Bound, SpawnError>
             Ok([second, crossed, bind_udp(SocketAddr::new(ip, first.port()), workers)?])
         })?;
         bound.udp.extend(others);
+    }
+    if let Some(bytes) = bound.udp.iter().flatten().find_map(sockets::small_buffer) {
+        warn!(
+            bytes,
+            "the system buffers little for each listener, and bursts will be lost: sysctl -w net.core.rmem_max=4194304"
+        );
     }
     Ok(bound)
 }

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use dialtone_turn::rest_credentials;
 use dialtone_turn::stun::attributes::{LIFETIME, NONCE, REALM, REQUESTED_TRANSPORT, USERNAME};
 use dialtone_turn::stun::{Class, IntegrityKind, Key, Message, MessageBuilder, Method, TransactionId};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -10,19 +12,32 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::process::LIMIT;
 
-/// `alice`, who knows her password.
+/// Someone with a name and a password.
 pub(crate) struct Client {
+    name: String,
+    password: String,
     socket: UdpSocket,
     nonce: Vec<u8>,
     transactions: u8,
 }
 
 impl Client {
+    /// `alice`, who knows her password.
     pub(crate) fn new(relay: SocketAddr) -> Self {
+        Self::named(relay, "alice", "pw")
+    }
+
+    /// Somebody whose name was made with a secret, and holds for an hour.
+    pub(crate) fn with_secret(relay: SocketAddr, secret: &str) -> Self {
+        let (name, password) = rest_credentials(secret, "carol", Duration::from_secs(3600), now());
+        Self::named(relay, &name, &password)
+    }
+
+    fn named(relay: SocketAddr, name: &str, password: &str) -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.connect(relay).unwrap();
         socket.set_read_timeout(Some(LIMIT)).unwrap();
-        Self { socket, nonce: Vec::new(), transactions: 0 }
+        Self { name: name.to_owned(), password: password.to_owned(), socket, nonce: Vec::new(), transactions: 0 }
     }
 
     /// # Errors
@@ -53,10 +68,10 @@ impl Client {
         let mut message = part(MessageBuilder::new(Class::Request, method, id));
         if !self.nonce.is_empty() {
             message = message
-                .attribute(USERNAME, b"alice")
+                .attribute(USERNAME, self.name.as_bytes())
                 .attribute(REALM, b"dialtone")
                 .attribute(NONCE, &self.nonce)
-                .integrity(&Key::long_term("alice", "dialtone", "pw"), IntegrityKind::Sha256);
+                .integrity(&Key::long_term(&self.name, "dialtone", &self.password), IntegrityKind::Sha256);
         }
         self.socket.send(&message.fingerprint().finish()).unwrap();
         let mut buffer = [0; 2048];
@@ -90,4 +105,9 @@ pub(crate) fn shows(relay: SocketAddr, certificate: &CertificateDer<'static>) ->
         }
     }
     tls.peer_certificates().is_some_and(|chain| chain.first() == Some(certificate))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the relay compares a name's expiry with the real time")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

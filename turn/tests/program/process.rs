@@ -51,8 +51,9 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let stdout = Lines::of(child.stdout.take().unwrap());
-        let stderr = Lines::of(child.stderr.take().unwrap());
+        // A test may have given it another standard output.
+        let stdout = child.stdout.take().map_or_else(Lines::none, Lines::of);
+        let stderr = child.stderr.take().map_or_else(Lines::none, Lines::of);
         Self { child, stdout, stderr }
     }
 
@@ -61,8 +62,18 @@ impl Program {
         let mut all = vec!["--listen", "127.0.0.1:0", "--user", "alice:pw"];
         all.extend_from_slice(args);
         let mut program = Self::start(&mut command(&all));
-        let ready = program.stdout.until("dialtone-turn ready on");
-        (program, Addresses(ready))
+        let addresses = program.ready();
+        (program, addresses)
+    }
+
+    /// Waits until it serves.
+    pub(crate) fn ready(&mut self) -> Addresses {
+        Addresses(self.stdout.until("dialtone-turn ready on"))
+    }
+
+    /// Its log until now; all of it after [`wait`](Self::wait).
+    pub(crate) fn log(&self) -> String {
+        self.stderr.rest()
     }
 
     /// Waits for a line of its log with `words` in it.
@@ -156,6 +167,10 @@ impl Lines {
             }
         });
         Self { coming, past: Vec::new() }
+    }
+
+    fn none() -> Self {
+        Self { coming: channel().1, past: Vec::new() }
     }
 
     /// The next line with `words` in it.

@@ -156,15 +156,51 @@ async fn long_frame_without_an_allocation_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn one_source_has_only_so_many_connections() {
+async fn one_source_has_only_so_many_connections_without_an_allocation() {
     let limits = Limits { max_streams_per_ip: 1, ..Limits::default() };
     let relay = Relay::spawn(Config { limits, ..config() }).await.expect("relay starts");
     let mut first = Client::tcp(&relay).await;
-    first.allocate().await;
+    assert_eq!(first.local.ip(), LOCALHOST.ip());
+    // The relay has to know of the first when the second comes: an answer shows that.
+    first.ask(Method::Binding, |m| m).await;
     let mut second = TcpStream::connect(relay.tcp_addrs()[0]).await.expect("connects");
     let read = timeout(LIMIT, second.read(&mut [0; 16])).await;
     assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
-    first.permit(LOCALHOST).await;
+    // With an allocation it makes room for the next.
+    first.allocate().await;
+    let mut third = Client::tcp(&relay).await;
+    third.allocate().await;
+    assert_eq!(relay.totals().refused_streams, 1);
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn slow_reader_over_tcp_loses_data_and_is_not_fed_old_data_for_ever() {
+    const PACKET: usize = 1000;
+    let relay = Relay::spawn(config()).await.expect("relay starts");
+    let mut client = Client::tcp(&relay).await;
+    let relayed = client.allocate().await;
+    let peer = UdpSocket::bind(LOCALHOST).await.expect("peer binds");
+    client.bind_channel(0x4001, peer.local_addr().expect("peer is bound")).await;
+    // Far more than all queues of ours hold; what is lost on the way to the relay is not counted by it.
+    let mut sent = 0_u32;
+    while relay.totals().dropped_packets < 1000 {
+        assert!(sent < 100_000, "nothing is dropped: {:?}", relay.totals());
+        let mut packet = vec![0; PACKET];
+        packet[..4].copy_from_slice(&sent.to_be_bytes());
+        peer.send_to(&packet, relayed).await.expect("peer sends");
+        sent += 1;
+        if sent.is_multiple_of(64) {
+            tokio::task::yield_now().await;
+        }
+    }
+    // What is still to come is what waited: the oldest packets, and not all there were.
+    let waiting = relay.totals().packets_to_clients - relay.totals().dropped_packets;
+    for _ in 0..waiting {
+        client.receive().await;
+    }
+    peer.send_to(b"fresh", relayed).await.expect("peer sends");
+    assert_eq!(client.receive().await, b"\x40\x01\x00\x05fresh\0\0\0");
     relay.shutdown().await;
 }
 

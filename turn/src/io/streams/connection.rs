@@ -41,7 +41,7 @@ pub(super) struct Connection {
     /// Why it is over, found where nobody could be told.
     failed: Option<&'static str>,
     /// Given back with the connection.
-    _places: Places,
+    pub(super) places: Places,
 }
 
 impl Connection {
@@ -71,7 +71,7 @@ impl Connection {
             stuck: None,
             blocked: false,
             failed: None,
-            _places: places,
+            places,
         }
     }
 

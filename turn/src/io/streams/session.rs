@@ -14,20 +14,22 @@ use crate::io::tls::Identity;
 
 /// Encrypted bytes that may wait inside TLS: one frame of the longest kind, in its records.
 const WAITING: usize = 80 << 10;
+/// Bytes within which a client has to have said how it wants to talk: several times what any of them needs.
+const GREETING: usize = 16 << 10;
 /// What TLS may have to say for itself to a client that does not read, in bytes, a record of data among it.
 const UNREAD: usize = 64 << 10;
 
 /// One TLS session, from its first byte.
 pub(super) enum Session {
     /// The client has not said how it wants to talk.
-    Hello { acceptor: Acceptor, identity: Arc<Identity> },
+    Hello { acceptor: Acceptor, identity: Arc<Identity>, heard: usize },
     /// Handshake and data.
     Open(ServerConnection),
 }
 
 impl Session {
     pub(super) fn new(identity: Arc<Identity>) -> Self {
-        Self::Hello { acceptor: Acceptor::default(), identity }
+        Self::Hello { acceptor: Acceptor::default(), identity, heard: 0 }
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
@@ -49,10 +51,13 @@ impl Session {
     ) -> Result<(), &'static str> {
         while !bytes.is_empty() {
             match self {
-                Self::Hello { acceptor, identity } => {
-                    acceptor.read_tls(&mut bytes).map_err(|_| "a TLS record that is too long")?;
-                    if let Some(connection) = accept(acceptor, identity, socket)? {
-                        *self = Self::Open(connection);
+                Self::Hello { acceptor, identity, heard } => {
+                    *heard += acceptor.read_tls(&mut bytes).map_err(|_| "a TLS record that is too long")?;
+                    let is_too_long = *heard > GREETING;
+                    match accept(acceptor, identity, socket)? {
+                        Some(connection) => *self = Self::Open(connection),
+                        None if is_too_long => return Err("a TLS greeting without end"),
+                        None => {}
                     }
                 }
                 Self::Open(connection) => {

@@ -47,6 +47,10 @@ impl Table {
         key
     }
 
+    pub(super) fn get(&self, key: usize) -> Option<&Connection> {
+        self.slots.get(key)?.as_deref()
+    }
+
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Connection> {
         self.slots.get_mut(key)?.as_deref_mut()
     }

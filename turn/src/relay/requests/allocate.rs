@@ -12,7 +12,7 @@ use super::super::channels::Channels;
 use super::super::permissions::Permissions;
 use super::super::reservations::Reservation;
 use super::super::source_of;
-use super::super::types::{ClientAddr, Family, OpenFailure, Output, PortHint, RelayId};
+use super::super::types::{ClientAddr, Family, OpenFailure, Output, PortHint, RelayId, Transport};
 use super::Outcome;
 use super::openings::Opening;
 use super::wish::{Port, Wish};
@@ -39,14 +39,19 @@ impl Core {
             return Err(self.send_elsewhere(asker.client));
         }
         let mut failed = Vec::new();
-        let places = self.places(asker.client, wish.addresses, &mut failed);
+        let mut places = self.places(asker.client, wish.addresses, &mut failed);
         let Some(&(first_bind, _)) = places.first() else {
             return Err(Refusal::FamilyNotSupported);
         };
         let source = source_of(asker.client.remote.ip());
         let sockets = places.len() + usize::from(wish.port == Port::EvenAndNext);
         if !self.ledger.take_quota(&user, source, sockets) {
-            return Err(Refusal::QuotaReached);
+            // Of two addresses one will do, and the other one is named as missing (RFC 8656 section 7.2).
+            if places.len() < 2 || !self.ledger.take_quota(&user, source, 1) {
+                return Err(Refusal::QuotaReached);
+            }
+            let beyond = places.split_off(1);
+            failed.extend(beyond.into_iter().map(|(bind, _)| (Family::of(bind), OpenFailure::NoPort)));
         }
         let (port, token) = self.port_hint(wish.port);
         let first = self.allocations.prepare();
@@ -192,6 +197,7 @@ impl Core {
         let allocation = Allocation {
             client: asker.client,
             user,
+            key: asker.seal.as_ref().map(|seal| seal.key.clone()),
             source,
             first,
             second: addresses.next().map(Box::new),
@@ -249,11 +255,16 @@ impl Core {
         Ok(Some(answer(asker, allocation)))
     }
 
-    /// This relay drains: to another one that the client can reach, if there is any.
+    /// This relay drains: to another one that the client can reach as it reaches this one, if there is any.
     fn send_elsewhere(&self, client: ClientAddr) -> Refusal {
         let family = Family::of(client.remote.ip());
-        let mut others = self.config.alternate_server.iter().copied();
+        let others = match client.transport {
+            Transport::Udp | Transport::Tcp => &self.config.alternate_server,
+            Transport::Tls => &self.config.alternate_tls_server,
+        };
         others
+            .iter()
+            .copied()
             .find(|server| Family::of(server.ip()) == family)
             .map_or(Refusal::InsufficientCapacity, Refusal::TryAlternate)
     }

@@ -2,6 +2,7 @@
 
 mod allocate;
 mod binding;
+mod login;
 mod openings;
 mod peers;
 mod places;
@@ -14,11 +15,11 @@ pub(super) use binding::Discovery;
 pub(super) use openings::Openings;
 
 use super::Core;
-use super::answers::{Asker, Refusal, Seal};
+use super::answers::{Asker, Refusal};
 use super::types::{ClientAddr, Now, RelayId};
 use crate::auth::User;
-use crate::stun::attributes::{NONCE, REALM, USERNAME};
 use crate::stun::{Message, MessageBuilder, Method};
+use login::Denial;
 
 /// An answer, none for now, or a refusal.
 type Outcome = Result<Option<MessageBuilder>, Refusal>;
@@ -41,16 +42,21 @@ impl Core {
                 self.binding(now.mono, &mut asker, message)
             }
             Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind => {
-                match self.authenticate(now, asker.client, message) {
+                match self.authenticate(now, &asker, message) {
                     Ok((user, seal)) => {
                         asker.seal = Some(seal);
                         self.authenticated(now, &asker, user, message)
                     }
-                    Err(refusal) => {
+                    Err(Denial::Refused(refusal)) => Err(refusal),
+                    Err(Denial::Stranger(refusal)) => {
                         if !self.admits_stranger(now.mono, &asker) {
                             return;
                         }
                         Err(refusal)
+                    }
+                    Err(Denial::Ignored) => {
+                        self.counters.unanswered();
+                        return;
                     }
                 }
             }
@@ -61,24 +67,6 @@ impl Core {
             Ok(None) => {}
             Err(refusal) => self.refuse(now.mono, &asker, &refusal),
         }
-    }
-
-    /// The checks of RFC 8489 section 9.2.4, in their order. The key is made from our own realm, whatever realm the
-    /// client names.
-    fn authenticate(&self, now: Now, client: ClientAddr, message: &Message<'_>) -> Result<(User, Seal), Refusal> {
-        let kind = message.integrity().ok_or(Refusal::Unauthorized)?;
-        let (Some(name), Some(_), Some(nonce)) = (message.text(USERNAME), message.find(REALM), message.find(NONCE))
-        else {
-            return Err(Refusal::BadRequest("USERNAME, REALM or NONCE missing"));
-        };
-        if !self.nonces.is_fresh(nonce, now.mono, client.remote.ip()) {
-            return Err(Refusal::StaleNonce);
-        }
-        self.config
-            .credentials
-            .identify(message, name, &self.config.realm, now.unix)
-            .map(|(user, key)| (user, Seal { key, kind }))
-            .ok_or(Refusal::Unauthorized)
     }
 
     fn authenticated(&mut self, now: Now, asker: &Asker, user: User, message: &Message<'_>) -> Outcome {

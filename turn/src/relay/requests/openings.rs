@@ -8,6 +8,7 @@ use super::super::allocations::RelayedAddress;
 use super::super::answers::Asker;
 use super::super::types::{ClientAddr, Family, OpenFailure, RelayId};
 use crate::auth::User;
+use crate::stun::TransactionId;
 
 /// Every such request; each holds its places in the quotas, so there are never many.
 #[derive(Debug, Default)]
@@ -44,6 +45,12 @@ pub(super) struct Opening {
 impl Openings {
     pub(super) fn is_waiting(&self, client: ClientAddr) -> bool {
         self.by_client.contains_key(&client)
+    }
+
+    /// True while this very request of this user waits for its sockets.
+    pub(super) fn is_repeated(&self, client: ClientAddr, user: &User, transaction: TransactionId) -> bool {
+        let opening = self.by_client.get(&client).and_then(|first| self.requests.get(first));
+        opening.is_some_and(|opening| opening.user == *user && opening.asker.transaction == transaction)
     }
 
     pub(super) fn wait_for(&mut self, opening: Opening) {

@@ -19,7 +19,8 @@ pub(super) struct Wish {
 /// Of which family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Addresses {
-    /// IPv4, but IPv6 will do where the relay has nothing else.
+    /// IPv4, but IPv6 will do where the relay has nothing else. RFC 8656 section 7.2 would have a relay without IPv4
+    /// answer 440 then; on purpose it does not, so that clients that know nothing of families can use it too.
     Any,
     /// This one.
     One(Family),

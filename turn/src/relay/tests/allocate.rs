@@ -112,6 +112,17 @@ fn bad_wishes_have_their_own_codes() {
 }
 
 #[test]
+fn relay_with_nothing_but_ipv6_gives_that_to_who_names_no_family() {
+    let mut relay = World::at("2001:db8::1");
+    let mut client = Client::new(1, "alice", "pw");
+    client.address.remote = "[2001:db8:1::1]:4000".parse().unwrap();
+    assert_eq!(client.allocate(&mut relay), Ok("[2001:db8::1]:50001".parse().unwrap()));
+    let mut other = Client::new(2, "alice", "pw");
+    let named = other.allocate_with(&mut relay, |m| m.number(REQUESTED_ADDRESS_FAMILY, 1 << 24));
+    assert_eq!(named, Err(440), "but not to who wants IPv4");
+}
+
+#[test]
 fn quota_counts_users_and_all() {
     let mut relay = World::new();
     for number in 1..=2 {

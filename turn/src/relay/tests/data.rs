@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use super::client::{Client, PEER};
 use super::world::{World, id};
 use crate::relay::{Decision, Output, Transport};
-use crate::stun::attributes::{DATA, DONT_FRAGMENT, XOR_PEER_ADDRESS};
+use crate::stun::attributes::{ADDITIONAL_ADDRESS_FAMILY, DATA, DONT_FRAGMENT, XOR_PEER_ADDRESS};
 use crate::stun::{Class, Message, MessageBuilder, Method, TransactionId};
 
 #[test]
@@ -61,6 +61,35 @@ fn dont_fragment_goes_with_its_packet_only() {
     }
     let unknown = send().attribute(0x7abc, &[]).finish();
     assert_eq!(relay.route(&client, &unknown), Decision::Done);
+}
+
+#[test]
+fn dont_fragment_counts_towards_ipv4_and_from_ipv4_or_a_stream() {
+    let (four, six) = ("192.0.2.1:4000", "[2001:db8:1::1]:4000");
+    for (transport, remote, counts) in [
+        (Transport::Udp, four, true),
+        (Transport::Udp, six, false),
+        (Transport::Tcp, four, true),
+        (Transport::Tcp, six, true),
+        (Transport::Tls, six, true),
+    ] {
+        let mut relay = World::build(&["203.0.113.1", "2001:db8::1"], 1, |_| {});
+        let mut client = Client::new(1, "alice", "pw");
+        client.address.transport = transport;
+        client.address.remote = remote.parse().unwrap();
+        client.allocate_with(&mut relay, |m| m.number(ADDITIONAL_ADDRESS_FAMILY, 2 << 24)).unwrap();
+        for (slot, peer, dont_fragment) in [(0, PEER, counts), (1, "[2001:db8:ffff::20]:7000", false)] {
+            client.permit(&mut relay, &[peer]).unwrap();
+            let to: SocketAddr = peer.parse().unwrap();
+            let sent = MessageBuilder::new(Class::Indication, Method::Send, TransactionId([5; 12]))
+                .xor_address(XOR_PEER_ADDRESS, to)
+                .attribute(DATA, b"hi")
+                .attribute(DONT_FRAGMENT, &[])
+                .finish();
+            let decision = Decision::ToPeer { relay: id(slot), to, payload: b"hi", dont_fragment };
+            assert_eq!(relay.route(&client, &sent), decision, "{transport:?} {remote}");
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@ use std::net::SocketAddr;
 
 use super::client::{Client, PEER, REALM, code, relayed};
 use super::world::World;
-use crate::relay::Output;
+use crate::relay::{Output, Transport};
 use crate::stun::attributes::{
-    ALTERNATE_SERVER, EVEN_PORT, NONCE, REALM as REALM_ATTRIBUTE, RESERVATION_TOKEN, SOFTWARE, encode_address,
+    ALTERNATE_SERVER, EVEN_PORT, NONCE, REALM as REALM_ATTRIBUTE, RESERVATION_TOKEN, SOFTWARE, decode_address,
+    encode_address,
 };
 use crate::stun::{Class, Message, MessageBuilder, Method, TransactionId};
 
@@ -31,6 +32,27 @@ fn without_an_alternate_of_its_family_it_is_508() {
         let mut relay = with_alternates(alternates);
         assert_eq!(Client::new(1, "alice", "pw").allocate(&mut relay), Err(508));
     }
+}
+
+#[test]
+fn client_over_tls_is_sent_where_tls_is_spoken_and_others_are_not() {
+    let (plain, tls) = ("203.0.113.99:3478", "203.0.113.99:5349");
+    for (transport, expected) in [(Transport::Udp, plain), (Transport::Tcp, plain), (Transport::Tls, tls)] {
+        let mut relay = with_both(&[plain], &["[2001:db8::99]:5349", tls]);
+        let mut client = Client::new(1, "alice", "pw");
+        client.address.transport = transport;
+        client.fetch_nonce(&mut relay);
+        let request = client.allocate_request(|m| m);
+        let answer = relay.send(&client, &request);
+        let found = Message::parse(&answer).unwrap().find(ALTERNATE_SERVER).and_then(decode_address);
+        assert_eq!(found, Some(expected.parse().unwrap()), "{transport:?}");
+    }
+    let mut relay = with_both(&[plain], &[]);
+    let mut client = Client::new(1, "alice", "pw");
+    client.address.transport = Transport::Tls;
+    assert_eq!(client.allocate(&mut relay), Err(508));
+    let mut relay = with_both(&[], &[tls]);
+    assert_eq!(Client::new(1, "alice", "pw").allocate(&mut relay), Err(508));
 }
 
 #[test]
@@ -73,8 +95,15 @@ fn what_there_is_goes_on() {
 }
 
 fn with_alternates(alternates: &[&str]) -> World {
+    with_both(alternates, &[])
+}
+
+fn with_both(plain: &[&str], tls: &[&str]) -> World {
+    let parse =
+        |servers: &[&str]| -> Vec<SocketAddr> { servers.iter().map(|server| server.parse().unwrap()).collect() };
     let relay = World::with("203.0.113.1", |config| {
-        config.alternate_server = alternates.iter().map(|server| server.parse().unwrap()).collect();
+        config.alternate_server = parse(plain);
+        config.alternate_tls_server = parse(tls);
     });
     relay.ledger.set_draining(true);
     relay

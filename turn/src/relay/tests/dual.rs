@@ -49,6 +49,20 @@ fn it_counts_twice_and_ends_at_once() {
 }
 
 #[test]
+fn where_one_place_is_left_it_is_for_ipv4_and_ipv6_is_named_as_missing() {
+    let mut relay = dual_relay();
+    Client::new(1, "alice", "pw").allocate(&mut relay).unwrap();
+    let mut client = Client::new(2, "alice", "pw");
+    let answer = client.allocate_with(&mut relay, both).unwrap();
+    let addresses = relayed(&answer);
+    assert_eq!(addresses.iter().map(|address| Family::of(address.ip())).collect::<Vec<_>>(), vec![Family::V4]);
+    assert_eq!(missing(&answer), Some(vec![2, 0, 5, 8]));
+    assert_eq!(Client::new(3, "alice", "pw").allocate_with(&mut relay, both), Err(486), "none is left");
+    client.refresh(&mut relay, 0).unwrap();
+    assert!(Client::new(3, "alice", "pw").allocate(&mut relay).is_ok());
+}
+
+#[test]
 fn relay_with_one_family_names_the_missing_one() {
     let mut relay = World::new();
     let mut client = Client::new(1, "alice", "pw");

@@ -112,7 +112,7 @@ fn take(step: Step, relay: &mut World, client: &mut Client, tokens: &mut Vec<[u8
 fn check(relay: &World) -> Result<(), TestCaseError> {
     for ((worker, id), local) in &relay.open {
         let core = &relay.cores[*worker];
-        let named = relay.ledger.worker_at(local.port()).map(usize::from);
+        let named = relay.ledger.worker_of(*local).map(usize::from);
         prop_assert_eq!(named, Some(*worker));
         prop_assert!(relay.ledger.is_live(*local));
         let allocation = core.allocations.get(*id);
@@ -124,11 +124,10 @@ fn check(relay: &World) -> Result<(), TestCaseError> {
         prop_assert!(core.poll_timeout() <= allocation.map(|allocation| allocation.expires));
     }
     for local in relay.parked.values() {
-        prop_assert_eq!(relay.ledger.worker_at(local.port()), None);
+        prop_assert_eq!(relay.ledger.worker_of(*local), None);
         prop_assert!(!relay.ledger.is_live(*local));
     }
-    let named = (0..=u16::MAX).filter(|port| relay.ledger.worker_at(*port).is_some()).count();
-    prop_assert_eq!(named, relay.open.len());
+    prop_assert_eq!(relay.ledger.live_ports(), relay.open.len());
     let live: u64 = relay.counters.iter().map(|counters| counters.totals().live_allocations).sum();
     let live = usize::try_from(live).unwrap();
     prop_assert!((live..=2 * live).contains(&relay.open.len()));

@@ -1,10 +1,10 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::client::{Client, code, indication, relayed};
 use super::world::{World, framed, id};
 use crate::relay::{Decision, Output};
 use crate::stun::Message;
-use crate::stun::attributes::{DATA, EVEN_PORT, RESERVATION_TOKEN, XOR_PEER_ADDRESS};
+use crate::stun::attributes::{DATA, EVEN_PORT, REQUESTED_ADDRESS_FAMILY, RESERVATION_TOKEN, XOR_PEER_ADDRESS};
 
 #[test]
 fn peers_at_different_workers_talk_to_each_other() {
@@ -56,7 +56,7 @@ fn what_is_not_live_is_refused_and_not_reached() {
     alice.allocate(&mut relay).unwrap();
     let to_bob = bob.allocate(&mut relay).unwrap();
     let nobody = SocketAddr::new(to_bob.ip(), 50_999).to_string();
-    assert_eq!(alice.permit(&mut relay, &[&nobody]), Err(403));
+    assert_eq!(alice.bind(&mut relay, 0x4000, &nobody), Err(403));
     assert_eq!(alice.permit(&mut relay, &[&to_bob.to_string()]), Ok(()));
     let to_nobody = indication(nobody.parse().unwrap(), b"hi");
     assert_eq!(relay.route(&alice, &to_nobody), Decision::Done);
@@ -69,13 +69,57 @@ fn what_is_not_live_is_refused_and_not_reached() {
 }
 
 #[test]
+fn port_of_another_worker_on_another_address_of_ours_swallows_nothing() {
+    let listen = ["203.0.113.1", "203.0.113.2", "2001:db8::1"];
+    let mut relay = World::build(&listen, 2, |config| {
+        config.allow_peer = vec!["203.0.113.0/24".parse().unwrap()];
+        config.limits.max_allocations = 4;
+    });
+    let mut alice = Client::on(0, 1, "alice");
+    alice.allocate(&mut relay).unwrap();
+    let mut bob = Client::on(1, 2, "bob");
+    let six = bob.allocate_with(&mut relay, |m| m.number(REQUESTED_ADDRESS_FAMILY, 2 << 24)).unwrap();
+    let four = relayed(&Client::on(1, 3, "bob").allocate_with(&mut relay, |m| m).unwrap());
+    let ports = [relayed(&six)[0], four[0]].map(|relayed| relayed.port());
+    assert_eq!(four[0].ip(), "203.0.113.1".parse::<IpAddr>().unwrap());
+
+    alice.permit(&mut relay, &["203.0.113.1:1", "203.0.113.2:1"]).unwrap();
+    for (ip, port) in [("203.0.113.1", ports[0]), ("203.0.113.2", ports[0]), ("203.0.113.2", ports[1])] {
+        let to = SocketAddr::new(ip.parse().unwrap(), port);
+        let sent = indication(to, b"hi");
+        let out = Decision::ToPeer { relay: id(0), to, payload: b"hi", dont_fragment: false };
+        assert_eq!(relay.route(&alice, &sent), out, "another service");
+    }
+    let sent = indication(four[0], b"hi");
+    let decision = relay.route(&alice, &sent);
+    assert!(matches!(decision, Decision::ToSibling { worker: 1, to, .. } if to == four[0]), "{decision:?}");
+}
+
+#[test]
+fn address_inside_and_the_one_outside_both_lead_to_the_other_worker() {
+    let mut relay = World::build(&["10.0.0.1"], 2, |config| {
+        config.public_ip = vec!["203.0.113.9".parse().unwrap()];
+    });
+    let (mut alice, mut bob) = (Client::on(0, 1, "alice"), Client::on(1, 2, "bob"));
+    alice.allocate(&mut relay).unwrap();
+    let to_bob = bob.allocate(&mut relay).unwrap();
+    for ip in ["203.0.113.9", "10.0.0.1"] {
+        let to = SocketAddr::new(ip.parse().unwrap(), to_bob.port());
+        alice.permit(&mut relay, &[&to.to_string()]).unwrap();
+        let sent = indication(to, b"hi");
+        let decision = relay.route(&alice, &sent);
+        assert!(matches!(decision, Decision::ToSibling { worker: 1, .. }), "{ip}: {decision:?}");
+    }
+}
+
+#[test]
 fn reserved_port_is_not_live() {
     let mut relay = two_workers();
     let (mut alice, mut bob) = (Client::on(0, 1, "alice"), Client::on(1, 2, "bob"));
     alice.allocate_with(&mut relay, |m| m.attribute(EVEN_PORT, &[0x80])).unwrap();
     bob.allocate(&mut relay).unwrap();
-    assert_eq!(bob.permit(&mut relay, &["203.0.113.1:50003"]), Err(403));
-    assert_eq!(bob.permit(&mut relay, &["203.0.113.1:50002"]), Ok(()));
+    assert_eq!(bob.bind(&mut relay, 0x4000, "203.0.113.1:50003"), Err(403));
+    assert_eq!(bob.bind(&mut relay, 0x4000, "203.0.113.1:50002"), Ok(()));
 }
 
 #[test]
@@ -92,7 +136,7 @@ fn reservation_made_at_one_worker_is_redeemed_at_another() {
     relay.cores[1].allocation_opened(relay.now.mono, id(0), local);
     let answers = relay.complete(1);
     assert_eq!(relayed(&answers[0].1), vec!["203.0.113.1:50003".parse().unwrap()]);
-    assert_eq!(relay.ledger.worker_at(50_003), Some(1));
+    assert_eq!(relay.ledger.worker_of(local), Some(1));
 
     // The first worker's note of it runs out without harm.
     relay.advance(30);

@@ -151,7 +151,7 @@ fn pair_that_does_not_match_is_refused_and_the_old_one_serves_on() {
     std::fs::copy(&folder.files.cert, folder.files.cert.with_extension("old")).unwrap();
     folder.write(&Made::new());
     std::fs::rename(folder.files.cert.with_extension("old"), &folder.files.cert).unwrap();
-    assert!(matches!(identity.reload(), Err(TlsError::Unusable(_))));
+    assert!(matches!(identity.reload(), Err(TlsError::Unusable { .. })));
     let (_, socket) = world.connect(true);
     world.until_done(talk(tls_client(socket, &made.der, &[]), 0..3, 100));
 }

@@ -10,7 +10,7 @@ use mio::{Events, Poll, Token};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::io::sources::{Places, Room, Sources};
 use crate::io::streams::connection::READ_AT_ONCE;
 use crate::io::streams::{Accepted, Readiness, State, Streams, next_frame};
@@ -46,8 +46,13 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(config: &Config, identity: Option<Arc<Identity>>) -> Self {
         let counters = Arc::new(Counters::default());
+        let mut config = config.clone();
+        if config.limits.stream_queue == Limits::default().stream_queue {
+            // What is read at once is echoed at once.
+            config.limits.stream_queue = 512 << 10;
+        }
         Self {
-            streams: Streams::new(config, identity, FIRST_TOKEN, Arc::clone(&counters)),
+            streams: Streams::new(&config, identity, FIRST_TOKEN, Arc::clone(&counters)),
             now: start(),
             has_allocation: true,
             echo: false,
