@@ -93,7 +93,8 @@ async fn without_an_opened_network_it_does_not_reach_private_peers() {
     let (_relay, address) = Program::turn(["--user", "alice:wonder"]);
     let client = client(&address, "alice", "wonder").await;
     let relayed = timeout(LIMIT, client.allocate()).await.unwrap().unwrap();
-    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    // Not the relay's own address, where clients of one relay may meet.
+    let peer = UdpSocket::bind("127.0.0.2:0").await.unwrap();
     let sent = timeout(LIMIT, relayed.send_to(b"let me in", peer.local_addr().unwrap())).await.unwrap();
     assert!(sent.is_err(), "permission for a private address is refused");
 }
