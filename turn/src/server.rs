@@ -97,7 +97,7 @@ impl Relay {
             started: clock.unix,
             ports: udp.iter().map(SocketAddr::port).collect(),
         });
-        status.ledger.learn(interfaces::addresses());
+        know_this_machine(&status.ledger);
         let tcp = bound.tcp.iter().map(local).collect::<Result<_, _>>()?;
         let tls = bound.tls.iter().map(local).collect::<Result<_, _>>()?;
         let certificate_check = config.lifetimes.certificate_check;
@@ -117,7 +117,7 @@ impl Relay {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(SpawnError::System)?;
             relay.tasks.spawn(admin::serve(listener, move || status.snapshot()));
         }
-        relay.tasks.spawn(know_this_machine(Arc::clone(&relay.status.ledger)));
+        relay.tasks.spawn(keep_knowing_this_machine(Arc::clone(&relay.status.ledger)));
         if let Some(identity) = relay.identity.clone() {
             relay.tasks.spawn(watch(identity, certificate_check));
         }
@@ -233,12 +233,18 @@ async fn reload(identity: Arc<Identity>) -> Result<bool, TlsError> {
     }
 }
 
+fn know_this_machine(ledger: &Ledger) {
+    if let Some(addresses) = interfaces::addresses() {
+        ledger.machine_has(addresses);
+    }
+}
+
 /// Keeps up with the addresses that this machine has.
-async fn know_this_machine(ledger: Arc<Ledger>) {
+async fn keep_knowing_this_machine(ledger: Arc<Ledger>) {
     let mut tick = tokio::time::interval(LOOK_AT_INTERFACES);
     loop {
         tick.tick().await;
-        ledger.learn(interfaces::addresses());
+        know_this_machine(&ledger);
     }
 }
 

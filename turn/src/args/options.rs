@@ -190,7 +190,7 @@ pub(super) struct OperationOptions {
     #[arg(long, env = "DIALTONE_TURN_ALTERNATE_TLS_SERVER", value_name = "ADDR", value_delimiter = ',', value_parser = parse_exact)]
     pub(super) alternate_tls_server: Vec<SocketAddr>,
 
-    /// How the relay calls itself in its answers; empty: not at all
+    /// How the relay calls itself in its answers to clients that have logged in; empty (not as a variable): not at all
     #[arg(long, env = "DIALTONE_TURN_SOFTWARE", value_name = "TEXT", value_parser = parse_software, default_value_t = Config::default().software)]
     pub(super) software: String,
 

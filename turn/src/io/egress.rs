@@ -69,14 +69,20 @@ impl Egress {
         }
         let Self { state, trains, bytes, items, runs, train } = self;
         let cut = trains.are_cut(now);
+        let mut refused = false;
         let mut lost = 0;
         runs.begin(items, cut);
         while let Some(run) = runs.next(items, cut) {
-            let sent = send_run(state, bytes, train, sockets, run);
-            lost += sent.lost;
-            if sent.refused {
-                trains.pause(now);
+            // Once one is refused, those already put together are not tried.
+            let parts = if refused { 1 } else { run.len() };
+            for part in run.chunks(parts.max(1)) {
+                let sent = send_run(state, bytes, train, sockets, part);
+                lost += sent.lost;
+                refused |= sent.refused;
             }
+        }
+        if refused {
+            trains.pause(now);
         }
         items.clear();
         bytes.clear();

@@ -2,28 +2,28 @@
 
 use std::net::IpAddr;
 
-/// Every address of every interface, as far as the system tells.
+/// Every address of every interface; `None` where the system does not tell.
 #[cfg(unix)]
-pub(crate) fn addresses() -> Vec<IpAddr> {
+pub(crate) fn addresses() -> Option<Vec<IpAddr>> {
     let all = match nix::ifaddrs::getifaddrs() {
         Ok(all) => all,
         Err(error) => {
             tracing::debug!(%error, "the machine's addresses cannot be read");
-            return Vec::new();
+            return None;
         }
     };
-    all.filter_map(|interface| {
+    let all = all.filter_map(|interface| {
         let address = interface.address?;
         let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
         v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-    })
-    .collect()
+    });
+    Some(all.collect())
 }
 
 /// Unknown here: only the addresses that the relay itself uses are.
 #[cfg(not(unix))]
-pub(crate) fn addresses() -> Vec<IpAddr> {
-    Vec::new()
+pub(crate) fn addresses() -> Option<Vec<IpAddr>> {
+    None
 }
 
 #[cfg(all(test, unix))]
@@ -34,6 +34,6 @@ mod tests {
 
     #[test]
     fn loopback_is_an_address_of_this_machine() {
-        assert!(addresses().contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        assert!(addresses().unwrap().contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::Waker;
@@ -16,6 +16,8 @@ const CONNECTIONS: usize = 1024;
 const PARCELS: usize = 4096;
 /// Once half of them do, no allocation may have more than this many waiting.
 const SHARE: u16 = 256;
+/// Bytes that may wait in all.
+const BYTES: usize = 8 << 20;
 /// Bytes of a parcel's buffer that are kept for the next packet.
 const KEPT: usize = 2048;
 /// There are no more ports than this.
@@ -52,9 +54,13 @@ pub(super) struct Inbox {
     bell: Bell,
 }
 
-/// How many packets wait for each allocation, by its relayed address's port, so that one that is flooded does not take
-/// the room of the others. Empty where there is nobody to send any.
-type Waiting = Arc<[AtomicU16]>;
+/// What waits, in all and for each allocation, so that one that is flooded does not take the room of the others.
+#[derive(Debug, Clone)]
+struct Waiting {
+    bytes: Arc<AtomicUsize>,
+    /// Packets by the port of the relayed address they go to. Empty where there is nobody to send any.
+    by_port: Arc<[AtomicU16]>,
+}
 
 /// Wakes a worker once for all that came since it last looked, and tells it to stop.
 #[derive(Debug, Clone)]
@@ -79,12 +85,12 @@ pub(super) fn mailbox(waker: Waker, siblings: bool) -> (Mailbox, Inbox) {
             let _ = empty.try_send(Parcel { from: nobody, to: nobody, payload: Vec::new() });
         }
     }
-    let waiting: Waiting = waiting.into();
+    let waiting = Waiting { bytes: Arc::default(), by_port: waiting.into() };
     let inbox = Inbox {
         connections: connections_out,
         parcels: parcels_out,
         empty,
-        waiting: Arc::clone(&waiting),
+        waiting: waiting.clone(),
         bell: bell.clone(),
     };
     (Mailbox { connections, parcels, empty: empty_out, waiting, bell }, inbox)
@@ -108,16 +114,19 @@ impl Mailbox {
     /// Sends a packet; false when it was dropped.
     #[must_use]
     pub(super) fn post(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> bool {
-        let Some(waiting) = self.waiting.get(usize::from(to.port())) else {
+        let Some(waiting) = self.waiting.by_port.get(usize::from(to.port())) else {
             return false;
         };
-        if self.empty.len() < PARCELS / 2 && waiting.load(Ordering::Relaxed) >= SHARE {
+        let bytes = self.waiting.bytes.load(Ordering::Relaxed);
+        let is_crowded = self.empty.len() < PARCELS / 2 || bytes >= BYTES / 2;
+        if is_crowded && waiting.load(Ordering::Relaxed) >= SHARE || bytes.saturating_add(payload.len()) > BYTES {
             return false;
         }
         let Ok(mut parcel) = self.empty.try_recv() else {
             return false;
         };
         waiting.fetch_add(1, Ordering::Relaxed);
+        self.waiting.bytes.fetch_add(payload.len(), Ordering::Relaxed);
         parcel.from = from;
         parcel.to = to;
         parcel.payload.clear();
@@ -148,8 +157,9 @@ impl Inbox {
 
     /// Gives a parcel back, to be filled again.
     pub(super) fn give_back(&self, mut parcel: Parcel) {
-        if let Some(waiting) = self.waiting.get(usize::from(parcel.to.port())) {
+        if let Some(waiting) = self.waiting.by_port.get(usize::from(parcel.to.port())) {
             waiting.fetch_sub(1, Ordering::Relaxed);
+            self.waiting.bytes.fetch_sub(parcel.payload.len(), Ordering::Relaxed);
         }
         parcel.payload.clear();
         parcel.payload.shrink_to(KEPT);
@@ -190,8 +200,18 @@ mod tests {
         }
         assert!(mailbox.post(sender, flooded, b"x"));
         inbox.give_back(inbox.next_parcel().unwrap());
-        assert!(mailbox.waiting.iter().all(|waiting| waiting.load(Ordering::Relaxed) == 0));
+        assert!(mailbox.waiting.by_port.iter().all(|waiting| waiting.load(Ordering::Relaxed) == 0));
+        assert_eq!(mailbox.waiting.bytes.load(Ordering::Relaxed), 0);
         assert_eq!(inbox.empty.len(), PARCELS);
+    }
+
+    #[test]
+    fn large_packets_take_no_more_than_the_bytes_there_are() {
+        let poll = Poll::new().unwrap();
+        let (mailbox, _inbox) = mailbox(Waker::new(poll.registry(), Token(0)).unwrap(), true);
+        let large = vec![0; 64_000];
+        let taken = (0..PARCELS).filter(|port| mailbox.post(at(1), at(*port as u16 + 2), &large)).count();
+        assert_eq!(taken, BYTES / large.len());
     }
 
     #[test]

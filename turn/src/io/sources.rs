@@ -30,6 +30,8 @@ pub(super) struct Room {
 pub(super) struct Places {
     _listener: ListenerPlace,
     source: Option<SourcePlace>,
+    sources: Sources,
+    ip: IpAddr,
 }
 
 /// Why a connection has to go at once.
@@ -54,7 +56,7 @@ impl Places {
     pub(super) fn take(room: &Room, sources: &Sources, ip: IpAddr) -> Result<Self, NoPlace> {
         let listener = room.enter().ok_or(NoPlace::Listener { max: room.max })?;
         let source = sources.enter(ip).ok_or(NoPlace::Source { max: sources.max })?;
-        Ok(Self { _listener: listener, source: Some(source) })
+        Ok(Self { _listener: listener, source: Some(source), sources: sources.clone(), ip })
     }
 
     /// True until [`Places::establish`].
@@ -65,6 +67,13 @@ impl Places {
     /// Gives the place of the source back: the connection has an allocation.
     pub(super) fn establish(&mut self) {
         self.source = None;
+    }
+
+    /// Takes a place of the source again: the allocation has ended. False when there is none.
+    #[must_use]
+    pub(super) fn return_to_newcomers(&mut self) -> bool {
+        self.source = self.sources.enter(self.ip);
+        self.source.is_some()
     }
 }
 
@@ -180,8 +189,12 @@ mod tests {
         assert!(Places::take(&room, &sources, ip("192.0.2.1")).is_err());
         first.establish();
         assert!(!first.is_newcomer());
-        assert!(Places::take(&room, &sources, ip("192.0.2.1")).is_ok());
-        assert_eq!(room.held.load(Ordering::Relaxed), 1, "it still has its place at the listener");
+        let second = Places::take(&room, &sources, ip("192.0.2.1")).unwrap();
+        assert_eq!(room.held.load(Ordering::Relaxed), 2, "it still has its place at the listener");
+        assert!(!first.return_to_newcomers(), "the second has the only one");
+        drop(second);
+        assert!(first.return_to_newcomers());
+        assert!(Places::take(&room, &sources, ip("192.0.2.1")).is_err());
     }
 
     #[test]

@@ -187,18 +187,20 @@ impl Streams {
         connection.is_some_and(|connection| connection.known().is_none())
     }
 
-    /// True for a connection that has had no allocation so far.
-    pub(super) fn is_newcomer(&self, token: Token) -> bool {
-        let connection = self.key(token).and_then(|key| self.table.get(key));
-        connection.is_some_and(|connection| connection.places.is_newcomer())
-    }
-
-    /// The client has an allocation: it takes up no place of its source any more.
-    pub(super) fn establish(&mut self, token: Token) {
-        if let Some(key) = self.key(token)
-            && let Some(connection) = self.table.get_mut(key)
-        {
-            connection.places.establish();
+    /// Tells whether the client has an allocation now: with one, it takes up no place of its source. False when it had
+    /// one, and there is no such place left for it: then it has to go.
+    #[must_use]
+    pub(super) fn settle(&mut self, token: Token, has_allocation: bool) -> bool {
+        let Some(connection) = self.key(token).and_then(|key| self.table.get_mut(key)) else {
+            return true;
+        };
+        match (connection.places.is_newcomer(), has_allocation) {
+            (true, true) => {
+                connection.places.establish();
+                true
+            }
+            (false, false) => connection.places.return_to_newcomers(),
+            (true, false) | (false, true) => true,
         }
     }
 

@@ -1,8 +1,11 @@
 //! One thread of the relay: it waits for its sockets, asks the brain about every packet, and does what the brain says.
 
+mod errands;
+
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -11,7 +14,6 @@ use tracing::{debug, error};
 
 use super::acceptor::Acceptor;
 use super::egress::Egress;
-use super::flows::Via;
 use super::inlet::{Inlet, Level};
 use super::mailbox::{Inbox, Mailbox};
 use super::outlets::{Outlets, Ready};
@@ -21,7 +23,7 @@ use super::tls::Identity;
 use super::{clock, options};
 use crate::config::Config;
 use crate::metrics::Counters;
-use crate::relay::{ClientAddr, Core, Decision, Now, OpenFailure, Output, RelayId, Setup, Transport};
+use crate::relay::{ClientAddr, Core, Now, Setup, Transport};
 
 /// The token of the bell.
 pub(super) const BELL: Token = Token(0);
@@ -32,14 +34,14 @@ const EVENTS: usize = 256;
 /// Datagrams of one socket, and batches, after which the others get their turn.
 const TURN: usize = 1024;
 const ROUNDS: usize = 16;
-/// TLS handshakes that go on before the others get their turn.
+/// TLS handshakes that go on after each look at the poll, and after how many packets one more does: a signature takes
+/// as long as several hundred.
 const GREETINGS: usize = 2;
+const PACKETS_PER_GREETING: usize = 1000;
 /// Packets from other workers that are one turn.
 const PARCELS: usize = 512;
 /// Pause after a failure of the poll itself, which nothing but a lack of memory explains.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
-/// Zero bytes to fill a frame up to four.
-static PADDING: [u8; 3] = [0; 3];
 
 /// What a worker is made of.
 pub(super) struct Parts {
@@ -68,6 +70,10 @@ pub(super) struct Worker {
     backlog: Vec<Token>,
     /// Whose turn it is. Kept for its memory alone.
     due: Vec<Token>,
+    /// Connections that wait for their TLS handshake to go on.
+    greetings: VecDeque<Token>,
+    /// Packets since the last look at the poll.
+    handled: usize,
 }
 
 impl Worker {
@@ -93,6 +99,8 @@ impl Worker {
             mailboxes: Vec::new(),
             backlog: Vec::new(),
             due: Vec::new(),
+            greetings: VecDeque::new(),
+            handled: 0,
             poll,
         };
         Ok((worker, waker))
@@ -114,19 +122,24 @@ impl Worker {
             let now = clock();
             let mut due = std::mem::take(&mut self.due);
             one_turn_each(&mut due, &mut self.backlog, events.iter().map(Event::token));
-            let mut greetings = 0;
+            self.handled = 0;
             for &token in &due {
                 if self.streams.is_greeting(token) {
-                    greetings += 1;
-                    if greetings > GREETINGS {
-                        // Calls that go on come first.
-                        self.backlog.push(token);
-                        continue;
+                    if !self.greetings.contains(&token) {
+                        self.greetings.push_back(token);
                     }
+                } else {
+                    self.turn(now, token, inbox, inlet, &mut input);
                 }
-                self.turn(now, token, inbox, inlet, &mut input);
             }
             self.due = due;
+            // In the order they came, and more of them after many packets: calls that go on come first, not alone.
+            for _ in 0..GREETINGS + self.handled / PACKETS_PER_GREETING {
+                let Some(token) = self.greetings.pop_front() else {
+                    break;
+                };
+                self.turn(now, token, inbox, inlet, &mut input);
+            }
             self.timers(now);
             self.flush(now.mono);
         }
@@ -167,6 +180,7 @@ impl Worker {
                 self.datagram_or_frame(now, from, datagram.bytes);
             }
             if level == Level::Empty {
+                self.handled += taken;
                 return;
             }
             self.flush(now.mono);
@@ -174,6 +188,7 @@ impl Worker {
                 break;
             }
         }
+        self.handled += taken;
         self.backlog.push(token);
     }
 
@@ -188,9 +203,10 @@ impl Worker {
             for datagram in inlet.datagrams() {
                 taken += 1;
                 let decision = self.core.handle_peer(now.mono, id, datagram.from, datagram.bytes);
-                self.pass_on(decision);
+                self.pass_on(now.mono, decision);
             }
             if level == Level::Empty {
+                self.handled += taken;
                 return;
             }
             self.flush(now.mono);
@@ -198,6 +214,7 @@ impl Worker {
                 break;
             }
         }
+        self.handled += taken;
         self.backlog.push(token);
     }
 
@@ -217,8 +234,12 @@ impl Worker {
         match (readiness.state, broken) {
             (State::Open { more }, None) => {
                 self.streams.keep(token, input.get(at..).unwrap_or_default());
-                if self.streams.is_newcomer(token) && self.core.has_allocation(client) {
-                    self.streams.establish(token);
+                let has_allocation = self.core.has_allocation(client);
+                if !self.streams.settle(token, has_allocation) {
+                    self.flush(now.mono);
+                    self.streams.close(token, "too many of its source have no allocation");
+                    self.client_gone(now, client);
+                    return;
                 }
                 if more {
                     self.backlog.push(token);
@@ -272,7 +293,7 @@ impl Worker {
                 return;
             };
             let decision = self.core.handle_sibling(now.mono, parcel.from, parcel.to, &parcel.payload);
-            self.pass_on(decision);
+            self.pass_on(now.mono, decision);
             inbox.give_back(parcel);
             if self.egress.is_full() {
                 self.flush(now.mono);
@@ -282,106 +303,9 @@ impl Worker {
         self.backlog.push(BELL);
     }
 
-    fn datagram_or_frame(&mut self, now: Now, from: ClientAddr, bytes: &[u8]) {
-        match self.core.route(now, from, bytes) {
-            // Maybe a request: its answer waits among the outputs.
-            Decision::Done => self.carry_out(now.mono),
-            decision @ (Decision::ToPeer { .. } | Decision::ToClient { .. } | Decision::ToSibling { .. }) => {
-                self.pass_on(decision);
-            }
-        }
-    }
-
-    /// Queues a packet where the brain said.
-    fn pass_on(&mut self, decision: Decision<'_>) {
-        match decision {
-            Decision::Done => {}
-            Decision::ToPeer { relay, to, payload, dont_fragment } => {
-                self.egress.push(Via::Relay(relay.slot), None, to, dont_fragment, &[payload]);
-            }
-            Decision::ToClient { to, head, payload, padding } => {
-                let padding = PADDING.get(..padding).unwrap_or_default();
-                self.queue_for_client(to, &[head.as_bytes(), payload, padding]);
-            }
-            Decision::ToSibling { worker, from, to, payload } => {
-                let mailbox = self.mailboxes.get(usize::from(worker));
-                if !mailbox.is_some_and(|mailbox| mailbox.post(from, to, payload)) {
-                    self.counters.dropped(1);
-                }
-            }
-        }
-    }
-
-    fn queue_for_client(&mut self, to: ClientAddr, parts: &[&[u8]]) {
-        let queued = match to.transport {
-            Transport::Udp => match self.outlets.towards_client(to.local) {
-                Some((via, from)) => {
-                    self.egress.push(via, from, to.remote, false, parts);
-                    true
-                }
-                None => false,
-            },
-            Transport::Tcp | Transport::Tls => self.streams.push_data(to, parts),
-        };
-        if !queued {
-            self.counters.dropped(1);
-        }
-    }
-
-    /// Drains the brain's outputs.
-    fn carry_out(&mut self, now: Instant) {
-        while let Some(output) = self.core.poll_output() {
-            match output {
-                Output::Send { to, bytes } => match to.transport {
-                    Transport::Udp => self.queue_for_client(to, &[&bytes]),
-                    Transport::Tcp | Transport::Tls => {
-                        if !self.streams.push_answer(to, &bytes) {
-                            debug!("an answer was not sent");
-                        }
-                    }
-                },
-                Output::OpenRelaySocket { relay, bind, towards, port } => {
-                    let opened = self.ports().open(now, bind, towards, port);
-                    self.opened(now, relay, opened);
-                }
-                Output::AdoptRelaySocket { relay, token } => {
-                    let adopted = self.ports().adopt(token);
-                    self.opened(now, relay, adopted.ok_or(OpenFailure::NoPort));
-                }
-                Output::DropReserved { token } => self.ports().drop_reserved(token),
-                Output::CloseRelaySocket { relay } => {
-                    // What the allocation was promised to send is sent.
-                    self.flush(now);
-                    if let Some(local) = self.outlets.close(relay) {
-                        self.ports().release(local);
-                    }
-                }
-            }
-        }
-    }
-
-    fn opened(&mut self, now: Instant, relay: RelayId, opened: Result<super::ports::RelaySocket, OpenFailure>) {
-        let registered = opened.and_then(|opened| {
-            let local = opened.local;
-            self.outlets.open(self.poll.registry(), relay, opened).map(|()| local).map_err(|local| {
-                self.ports().release(local);
-                OpenFailure::NoPort
-            })
-        });
-        match registered {
-            Ok(local) => self.core.allocation_opened(now, relay, local),
-            Err(failure) => self.core.allocation_failed(now, relay, failure),
-        }
-    }
-
-    fn client_gone(&mut self, now: Now, client: ClientAddr) {
-        self.core.client_gone(now.mono, client);
-        self.carry_out(now.mono);
-    }
-
     /// How long nothing needs to be done unless something comes.
     fn wait(&self, now: Instant) -> Option<Duration> {
-        if !self.backlog.is_empty() {
+        if !self.backlog.is_empty() || !self.greetings.is_empty() {
             return Some(Duration::ZERO);
         }
         let retry = self.acceptor.as_ref().and_then(Acceptor::retry_at);
@@ -408,25 +332,12 @@ impl Worker {
         }
     }
 
-    /// Sends all that is queued.
-    fn flush(&mut self, now: Instant) {
-        let lost = self.egress.flush(now, &mut self.outlets);
-        if lost > 0 {
-            self.counters.dropped(lost);
-        }
-        self.streams.flush(now);
-    }
-
     fn stop(&mut self) {
         let now = clock();
         self.core.end_all(now.mono);
         self.carry_out(now.mono);
         self.flush(now.mono);
         self.streams.close_all();
-    }
-
-    fn ports(&self) -> MutexGuard<'_, Ports> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,14 +1,20 @@
 //! What belongs to this relay: its own IP addresses, and the ports of its relayed addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
 /// The exact books of all cores, for requests. Packets make do with [`Ledger::worker_at`](super::Ledger::worker_at).
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// There are no more of them than this machine has addresses.
-    own: BTreeMap<IpAddr, OwnAddress>,
+    /// Every address that has been one of ours.
+    numbers: BTreeMap<IpAddr, OwnAddress>,
+    /// Ours because the configuration says so.
+    configured: BTreeSet<IpAddr>,
+    /// Those that the machine had when somebody last looked.
+    machine: BTreeSet<IpAddr>,
+    /// Those of allocations made since.
+    used: BTreeSet<IpAddr>,
     by_port: BTreeMap<u16, Claim>,
 }
 
@@ -44,16 +50,39 @@ struct Claim {
 }
 
 impl Claims {
-    /// Adds addresses of this machine; wildcards stand for none in particular and do not count.
+    /// Adds addresses that are ours for good; wildcards stand for none in particular and do not count.
     pub(super) fn learn(&mut self, ips: impl IntoIterator<Item = IpAddr>) {
         for ip in ips.into_iter().filter(|ip| !ip.is_unspecified()) {
-            let next = OwnAddress::after(self.own.len());
-            self.own.entry(ip).or_insert(next);
+            self.number(ip);
+            self.configured.insert(ip);
+        }
+    }
+
+    /// All addresses that this machine has now. What it has lost may be somebody else's by now.
+    pub(super) fn machine_has(&mut self, ips: impl IntoIterator<Item = IpAddr>) {
+        self.machine = ips.into_iter().filter(|ip| !ip.is_unspecified()).collect();
+        self.used.clear();
+        for ip in self.machine.clone() {
+            self.number(ip);
+        }
+    }
+
+    /// An allocation has been made on this address.
+    pub(super) fn note(&mut self, ip: IpAddr) {
+        if !ip.is_unspecified() {
+            self.number(ip);
+            self.used.insert(ip);
         }
     }
 
     pub(super) fn own(&self, ip: IpAddr) -> Option<OwnAddress> {
-        self.own.get(&ip).copied()
+        let is_ours = [&self.configured, &self.machine, &self.used].into_iter().any(|ours| ours.contains(&ip));
+        self.numbers.get(&ip).filter(|_| is_ours).copied()
+    }
+
+    fn number(&mut self, ip: IpAddr) {
+        let next = OwnAddress::after(self.numbers.len());
+        self.numbers.entry(ip).or_insert(next);
     }
 
     /// Takes the port of `local`, which peers see at the IP address `seen`; false when it is taken.
@@ -63,7 +92,8 @@ impl Claims {
             return false;
         }
         self.by_port.insert(local.port(), Claim { local: local.ip(), seen, is_live: false });
-        self.learn([local.ip(), seen]);
+        self.note(local.ip());
+        self.note(seen);
         true
     }
 
@@ -73,7 +103,7 @@ impl Claims {
         let claim = self.by_port.get_mut(&port)?;
         claim.is_live = true;
         let (local, seen) = (claim.local, claim.seen);
-        Some([self.own(local)?, self.own(seen)?])
+        Some([*self.numbers.get(&local)?, *self.numbers.get(&seen)?])
     }
 
     pub(super) fn release(&mut self, port: u16) {
@@ -104,6 +134,20 @@ mod tests {
         assert!(!claims.take(local("[2001:db8::1]:50001"), ip("2001:db8::1")));
         claims.release(50_001);
         assert!(claims.take(local("10.0.0.2:50001"), ip("203.0.113.9")));
+    }
+
+    #[test]
+    fn address_that_the_machine_has_lost_is_ours_no_more() {
+        let mut claims = Claims::default();
+        claims.learn([ip("203.0.113.9")]);
+        claims.machine_has([ip("192.0.2.1"), ip("192.0.2.2")]);
+        let number = claims.own(ip("192.0.2.2"));
+        assert!(number.is_some() && claims.own(ip("203.0.113.9")).is_some());
+        claims.machine_has([ip("192.0.2.1")]);
+        assert_eq!(claims.own(ip("192.0.2.2")), None);
+        assert!(claims.own(ip("203.0.113.9")).is_some(), "configured");
+        claims.note(ip("192.0.2.2"));
+        assert_eq!(claims.own(ip("192.0.2.2")), number, "it keeps its number");
     }
 
     #[test]

@@ -82,9 +82,19 @@ impl Ledger {
         self.directory.worker_at(own, port)
     }
 
-    /// Adds addresses of this machine, at any time; wildcards do not count. Permissions that were given before stay
-    /// what they are until they expire or are renewed.
-    pub(crate) fn learn(&self, ips: impl IntoIterator<Item = IpAddr>) {
+    /// Takes over which addresses this machine has now. Permissions that were given before stay what they are until
+    /// they expire or are renewed.
+    pub(crate) fn machine_has(&self, ips: impl IntoIterator<Item = IpAddr>) {
+        lock(&self.claims).machine_has(ips);
+    }
+
+    /// An allocation is made by a client that came to this address.
+    pub(super) fn note(&self, ip: IpAddr) {
+        lock(&self.claims).note(ip);
+    }
+
+    /// Adds addresses of ours for good; wildcards do not count.
+    pub(super) fn learn(&self, ips: impl IntoIterator<Item = IpAddr>) {
         lock(&self.claims).learn(ips);
     }
 

@@ -7,7 +7,8 @@ use md5::{Digest, Md5};
 use ring::hmac;
 
 use super::attributes::{FINGERPRINT, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256};
-use super::message::{Attribute, Message, set_length};
+use super::builder::set_length;
+use super::message::{Attribute, Message};
 
 /// The key a message is signed with. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,13 +3,17 @@
 //! Nothing in here knows what a message is for, and nothing in here panics on what a stranger sends.
 
 pub mod attributes;
+mod builder;
 mod channel_data;
 mod integrity;
+mod kinds;
 mod message;
 
+pub use builder::MessageBuilder;
 pub use channel_data::{ChannelData, ChannelNumber, NotAFrame, frame_length};
 pub use integrity::{IntegrityKind, Key};
-pub use message::{Attribute, Attributes, Class, Message, MessageBuilder, Method, ParseError, TransactionId};
+pub use kinds::{Class, Method, TransactionId};
+pub use message::{Attribute, Attributes, Message, ParseError};
 
 /// The fixed bytes 4 to 7 of every STUN message (RFC 8489 section 5).
 pub const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];

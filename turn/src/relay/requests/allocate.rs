@@ -220,7 +220,7 @@ impl Core {
     }
 
     fn start(&mut self, allocation: Allocation) {
-        self.ledger.learn([allocation.client.local.ip()]);
+        self.ledger.note(allocation.client.local.ip());
         for address in allocation.addresses() {
             self.ledger.enliven(address.port, self.worker);
         }

@@ -34,6 +34,10 @@ impl Core {
         }
         let lifetime = self.granted_lifetime(asked);
         self.allocations.extend(relay, now + lifetime);
+        if let (Some(seal), Some(allocation)) = (&asker.seal, self.allocations.get_mut(relay)) {
+            // The client may have gone on under a newer name: what it proves with that counts from now on.
+            allocation.key = Some(seal.key.clone());
+        }
         Ok(Some(asker.success().number(LIFETIME, seconds(lifetime))))
     }
 }
