@@ -131,3 +131,34 @@ impl Sockets for Outlets {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use mio::Poll;
+    use rustix::net::sockopt::{Ipv4PathMtuDiscovery, ip_mtu_discover};
+
+    use super::*;
+    use crate::io::sockets;
+
+    #[test]
+    fn the_df_bit_follows_what_each_packet_asks_for() {
+        let poll = Poll::new().unwrap();
+        let mut outlets = Outlets::new(poll.registry(), Vec::new()).unwrap();
+        let socket = sockets::relay(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let local = socket.local_addr().unwrap();
+        let id = RelayId { slot: 3, generation: 1 };
+        outlets.open(poll.registry(), id, RelaySocket { socket, local }).unwrap();
+        for (wanted, expected) in [
+            (false, Ipv4PathMtuDiscovery::DONT),
+            (true, Ipv4PathMtuDiscovery::DO),
+            (true, Ipv4PathMtuDiscovery::DO),
+            (false, Ipv4PathMtuDiscovery::DONT),
+        ] {
+            let socket = outlets.socket(Via::Relay(3), wanted).unwrap();
+            assert_eq!(ip_mtu_discover(socket).unwrap(), expected);
+        }
+        assert_eq!(outlets.close(RelayId { generation: 2, ..id }), None, "somebody else's");
+        assert_eq!(outlets.close(id), Some(local));
+        assert!(outlets.socket(Via::Relay(3), false).is_none());
+    }
+}
