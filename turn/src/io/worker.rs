@@ -153,10 +153,7 @@ impl Worker {
         } else if self.streams.owns(token) {
             self.read_stream(now, token, input);
         } else if let Some(ready) = self.outlets.ready(token) {
-            match ready {
-                Ready::Listener(place) => self.read_listener(now, token, place, inlet),
-                Ready::Relay(slot) => self.read_relay(now, token, slot, inlet),
-            }
+            self.read_datagrams(now, token, ready, inlet);
         } else if self.acceptor.is_some() {
             self.accept(now, token);
         }
@@ -165,57 +162,52 @@ impl Worker {
         }
     }
 
-    fn read_listener(&mut self, now: Now, token: Token, place: usize, inlet: &mut Inlet) {
-        let mut taken = 0;
+    /// A turn of one UDP socket: until it is empty, or has had its share.
+    fn read_datagrams(&mut self, now: Now, token: Token, ready: Ready, inlet: &mut Inlet) {
+        let before = self.handled;
         for round in 0..ROUNDS {
-            let Some(listener) = self.outlets.listener(place) else {
-                return;
-            };
-            let local = listener.local;
-            let level = inlet.receive(&listener.socket, round > 0);
-            for datagram in inlet.datagrams() {
-                taken += 1;
-                let local = datagram.to.map_or(local, |ip| SocketAddr::new(ip, local.port()));
-                let from = ClientAddr { transport: Transport::Udp, remote: datagram.from, local };
-                self.datagram_or_frame(now, from, datagram.bytes);
-            }
-            if level == Level::Empty {
-                self.handled += taken;
+            if self.read_batch(now, ready, round > 0, inlet) == Level::Empty {
                 return;
             }
             self.flush(now.mono);
-            if taken >= TURN {
+            if self.handled - before >= TURN {
                 break;
             }
         }
-        self.handled += taken;
         self.backlog.push(token);
     }
 
-    fn read_relay(&mut self, now: Now, token: Token, slot: usize, inlet: &mut Inlet) {
-        let mut taken = 0;
-        for round in 0..ROUNDS {
-            let Some(relay) = self.outlets.relay(slot) else {
-                return;
-            };
-            let id = relay.id;
-            let level = inlet.receive(&relay.socket, round > 0);
-            for datagram in inlet.datagrams() {
-                taken += 1;
-                let decision = self.core.handle_peer(now.mono, id, datagram.from, datagram.bytes);
-                self.pass_on(now.mono, decision);
+    /// What one call takes from a socket; one that is closed is empty.
+    fn read_batch(&mut self, now: Now, ready: Ready, deep: bool, inlet: &mut Inlet) -> Level {
+        match ready {
+            Ready::Listener(place) => {
+                let Some(listener) = self.outlets.listener(place) else {
+                    return Level::Empty;
+                };
+                let local = listener.local;
+                let level = inlet.receive(&listener.socket, deep);
+                for datagram in inlet.datagrams() {
+                    self.handled += 1;
+                    let local = datagram.to.map_or(local, |ip| SocketAddr::new(ip, local.port()));
+                    let from = ClientAddr { transport: Transport::Udp, remote: datagram.from, local };
+                    self.datagram_or_frame(now, from, datagram.bytes);
+                }
+                level
             }
-            if level == Level::Empty {
-                self.handled += taken;
-                return;
-            }
-            self.flush(now.mono);
-            if taken >= TURN {
-                break;
+            Ready::Relay(slot) => {
+                let Some(relay) = self.outlets.relay(slot) else {
+                    return Level::Empty;
+                };
+                let id = relay.id;
+                let level = inlet.receive(&relay.socket, deep);
+                for datagram in inlet.datagrams() {
+                    self.handled += 1;
+                    let decision = self.core.handle_peer(now.mono, id, datagram.from, datagram.bytes);
+                    self.pass_on(now.mono, decision);
+                }
+                level
             }
         }
-        self.handled += taken;
-        self.backlog.push(token);
     }
 
     fn read_stream(&mut self, now: Now, token: Token, input: &mut Vec<u8>) {
