@@ -113,6 +113,10 @@ struct KeyFrames {
     broken: bool,
     /// Frames that build on others have been seen; without them no key frame need be asked for.
     inter_coded: bool,
+    /// H264 only: a sequence parameter set has come, so an IDR picture alone is enough to begin with.
+    parameters: bool,
+    /// The decoder has refused a frame since the last key frame.
+    refused: bool,
     asked_at: Option<Instant>,
 }
 
@@ -134,7 +138,7 @@ impl Receiver {
         if self.ssrc.replace(header.ssrc).is_some_and(|before| before != header.ssrc) {
             tracing::debug!("another sender: starting over");
             self.buffer = JitterBuffer::new(self.config);
-            self.keys.broken = true;
+            (self.keys.broken, self.keys.parameters) = (true, false);
         }
         self.buffer.insert(now, header, payload);
         self.drain(now);
@@ -160,6 +164,17 @@ impl Receiver {
         }
     }
 
+    /// The decoder refused a frame that was handed out: what follows builds on it, so a key frame is needed. Nothing is
+    /// withheld before it comes, since decoders differ in what they can repair.
+    pub fn undecodable(&mut self, now: Instant) {
+        if matches!(self.config.payload, Payload::Video(_)) {
+            self.keys.refused = true;
+            if self.wishes_key_frame() {
+                self.ask(now);
+            }
+        }
+    }
+
     /// Whole frames that were not handed out because a frame they build on is missing.
     pub fn withheld(&self) -> u64 {
         self.withheld
@@ -177,7 +192,7 @@ impl Receiver {
     fn finish(&mut self, now: Instant, packets: &[Bytes], timestamp: u32) {
         let assembled = match self.config.payload {
             Payload::Video(VideoCodec::Vp8) => vp8::assemble(packets),
-            Payload::Video(VideoCodec::H264) => h264::assemble(packets),
+            Payload::Video(VideoCodec::H264) => h264::assemble(packets).map(|unit| self.begins(unit)),
             Payload::Opus => packets.first().map(|packet| (packet.clone(), true)),
         };
         let Some((data, key)) = assembled else {
@@ -185,7 +200,7 @@ impl Receiver {
             return;
         };
         if key {
-            self.keys.broken = false;
+            (self.keys.broken, self.keys.refused) = (false, false);
         } else {
             self.keys.inter_coded = true;
         }
@@ -196,6 +211,12 @@ impl Receiver {
             tracing::debug!(timestamp, bytes = data.len(), key, "frame");
             self.outputs.push_back(Output::Frame { data, timestamp, key });
         }
+    }
+
+    /// An IDR picture whose parameter sets were lost on the way is of no use to a decoder.
+    fn begins(&mut self, unit: h264::Assembled) -> (Bytes, bool) {
+        self.keys.parameters |= unit.parameters;
+        (unit.data, unit.idr && self.keys.parameters)
     }
 
     fn lose(&mut self, now: Instant, missing: u64, discarded: u64) {
@@ -209,7 +230,7 @@ impl Receiver {
     }
 
     fn wishes_key_frame(&self) -> bool {
-        self.keys.broken && self.keys.inter_coded
+        (self.keys.broken || self.keys.refused) && self.keys.inter_coded
     }
 
     fn next_wish(&self) -> Option<Instant> {

@@ -40,20 +40,33 @@ pub(super) fn may_start_frame(payload: &[u8]) -> bool {
     }
 }
 
-/// The access unit in the packets, and whether it is an IDR picture. `None` when a packet is malformed or of a kind
-/// that packetization mode 1 does not have.
-pub(super) fn assemble(packets: &[Bytes]) -> Option<(Bytes, bool)> {
+/// An access unit in Annex B form.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Assembled {
+    pub(super) data: Bytes,
+    /// It is an IDR picture.
+    pub(super) idr: bool,
+    /// It brings a sequence parameter set, without which no decoder can begin.
+    pub(super) parameters: bool,
+}
+
+/// The access unit in the packets. `None` when a packet is malformed or of a kind that packetization mode 1 does not
+/// have.
+pub(super) fn assemble(packets: &[Bytes]) -> Option<Assembled> {
     let room = packets.iter().map(|packet| packet.len() + START_CODE.len()).sum();
-    let mut unit = AccessUnit { stream: BytesMut::with_capacity(room), key: false, fragment_open: false };
+    let stream = BytesMut::with_capacity(room);
+    let mut unit = AccessUnit { stream, idr: false, parameters: false, fragment_open: false };
     for packet in packets {
         unit.add(packet)?;
     }
-    (!unit.stream.is_empty() && !unit.fragment_open).then(|| (unit.stream.freeze(), unit.key))
+    let AccessUnit { stream, idr, parameters, fragment_open } = unit;
+    (!stream.is_empty() && !fragment_open).then(|| Assembled { data: stream.freeze(), idr, parameters })
 }
 
 struct AccessUnit {
     stream: BytesMut,
-    key: bool,
+    idr: bool,
+    parameters: bool,
     fragment_open: bool,
 }
 
@@ -74,7 +87,8 @@ impl AccessUnit {
     }
 
     fn begin(&mut self, header: u8, body: &[u8]) {
-        self.key |= header & KIND == IDR;
+        self.idr |= header & KIND == IDR;
+        self.parameters |= header & KIND == SPS;
         self.stream.extend_from_slice(&START_CODE);
         self.stream.extend_from_slice(&[header]);
         self.stream.extend_from_slice(body);
@@ -114,9 +128,10 @@ impl AccessUnit {
 mod tests {
     use super::*;
 
-    fn assembled(packets: &[&[u8]]) -> Option<(Vec<u8>, bool)> {
+    /// Data, IDR, parameters.
+    fn assembled(packets: &[&[u8]]) -> Option<(Vec<u8>, bool, bool)> {
         let packets: Vec<Bytes> = packets.iter().map(|packet| Bytes::copy_from_slice(packet)).collect();
-        assemble(&packets).map(|(data, key)| (data.to_vec(), key))
+        assemble(&packets).map(|unit| (unit.data.to_vec(), unit.idr, unit.parameters))
     }
 
     #[test]
@@ -124,12 +139,12 @@ mod tests {
         let packets: [&[u8]; 4] =
             [&[0x78, 0, 2, 0x67, 1, 0, 1, 0x68], &[0x7c, 0x85, 2], &[0x7c, 0x05, 3, 4], &[0x7c, 0x45, 5]];
         let stream = vec![0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 0, 0, 0, 1, 0x65, 2, 3, 4, 5];
-        assert_eq!(assembled(&packets), Some((stream, true)));
+        assert_eq!(assembled(&packets), Some((stream, true, true)));
     }
 
     #[test]
     fn a_single_slice_is_a_frame_but_no_key_frame() {
-        assert_eq!(assembled(&[&[0x41, 0x9a]]), Some((vec![0, 0, 0, 1, 0x41, 0x9a], false)));
+        assert_eq!(assembled(&[&[0x41, 0x9a]]), Some((vec![0, 0, 0, 1, 0x41, 0x9a], false, false)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the packets of a stream tell about the way they took (RFC 3550 sections 6.4.1, A.1, A.3 and A.8).
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::RtpHeader;
 use super::sequence::{Place, Sequence};
@@ -16,6 +17,8 @@ pub struct StreamStats {
     distinct: u64,
     lost_before: u64,
     seen: Window,
+    /// Numbers that are missing, and since when; those a window behind are forgotten.
+    missing: BTreeMap<i64, Instant>,
     totals: RtpStats,
     /// Arrival and timestamp of the newest packet, for the jitter.
     newest: Option<(Instant, u32)>,
@@ -34,12 +37,19 @@ pub struct RtpStats {
     pub duplicates: u64,
     /// Packets that arrived after a later one.
     pub reordered: u64,
+    /// Those of them that came so late that they were sent again: 5 ms or more after they were missed.
+    pub recovered: u64,
+    /// Packets found missing, whether or not they came later; at any moment those of one stream's whole life.
+    pub missed: u64,
     /// Highest sequence number, with the count of wraps in the upper 16 bits.
     pub highest_sequence: u32,
     /// Mean deviation of the packet spacing in milliseconds (section 6.4.1). Packets that come late or again do not
     /// count: a retransmission says nothing about the path's jitter.
     pub jitter_ms: f64,
 }
+
+/// A packet that comes this long after it was missed was sent again; mere reordering is quicker.
+const RECOVERED_AFTER: Duration = Duration::from_millis(5);
 
 impl StreamStats {
     /// `clock_rate`: timestamp units per second, 90000 for video and 48000 for Opus; at least 1.
@@ -51,6 +61,7 @@ impl StreamStats {
             distinct: 0,
             lost_before: 0,
             seen: Window::default(),
+            missing: BTreeMap::new(),
             totals: RtpStats::default(),
             newest: None,
         }
@@ -65,6 +76,7 @@ impl StreamStats {
                 self.lost_before = self.lost();
                 (self.span, self.distinct, self.newest) = (None, 0, None);
                 self.seen = Window::default();
+                self.missing.clear();
                 number
             }
         };
@@ -78,10 +90,24 @@ impl StreamStats {
         self.totals.received += 1;
         self.totals.bytes += bytes as u64;
         if number > highest {
+            self.miss(now, highest + 1..number);
             self.jitter(now, header.timestamp);
         } else {
             self.totals.reordered += 1;
+            let missed = self.missing.remove(&number);
+            let late = missed.is_some_and(|since| now.saturating_duration_since(since) >= RECOVERED_AFTER);
+            self.totals.recovered += u64::from(late);
         }
+    }
+
+    /// Numbers were skipped.
+    fn miss(&mut self, now: Instant, skipped: std::ops::Range<i64>) {
+        let oldest = skipped.end - Window::SIZE;
+        if self.missing.first_key_value().is_some_and(|(&first, _)| first < oldest) {
+            self.missing = self.missing.split_off(&oldest);
+        }
+        self.totals.missed += u64::try_from(skipped.end - skipped.start).unwrap_or_default();
+        self.missing.extend((skipped.start.max(oldest)..skipped.end).map(|number| (number, now)));
     }
 
     /// Everything so far.
@@ -156,8 +182,6 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
@@ -181,6 +205,17 @@ mod tests {
         let expected = RtpStats { received: 3, bytes: 300, highest_sequence: 12, ..RtpStats::default() };
         assert_eq!(RtpStats { jitter_ms: 0.0, ..clean }, expected);
         assert!(clean.jitter_ms < 1e-6, "{clean:?}");
+    }
+
+    #[test]
+    fn what_was_sent_again_is_told_from_what_was_overtaken() {
+        let (mut stats, start) = (StreamStats::new(48_000), start());
+        for (sequence, millis) in [(1, 0), (5, 20), (2, 21), (3, 25), (4, 26)] {
+            let header = RtpHeader { sequence, timestamp: u32::from(sequence) * 960, marker: false, ssrc: 1 };
+            stats.packet(start + Duration::from_millis(millis), &header, 1);
+        }
+        let report = stats.report();
+        assert_eq!((report.missed, report.reordered, report.recovered, report.lost), (3, 3, 2, 0));
     }
 
     #[test]

@@ -16,6 +16,13 @@ fn vp8() -> Receiver {
     Receiver::new(ReceiveConfig::new(Payload::Video(VideoCodec::Vp8)))
 }
 
+/// One that has seen parameter sets, so that the frames of these tests can be single units.
+fn receiver(codec: VideoCodec) -> Receiver {
+    let mut receiver = Receiver::new(ReceiveConfig::new(Payload::Video(codec)));
+    receiver.keys.parameters = true;
+    receiver
+}
+
 fn drain(receiver: &mut Receiver) -> Vec<Output> {
     std::iter::from_fn(|| receiver.poll_output()).collect()
 }
@@ -206,7 +213,7 @@ fn every_opus_packet_is_a_frame_and_a_lost_one_is_reported() {
 
 #[test]
 fn an_h264_frame_after_a_gap_starts_with_its_first_slice_at_a_new_time() {
-    let mut receiver = Receiver::new(ReceiveConfig::new(Payload::Video(VideoCodec::H264)));
+    let mut receiver = receiver(VideoCodec::H264);
     let now = start();
     let frames: Vec<Vec<u8>> = (0..4).map(|number| h264_frame(number, true, 25)).collect();
     let packets = packetize(VideoCodec::H264, &frames, 0, 10);
@@ -218,6 +225,43 @@ fn an_h264_frame_after_a_gap_starts_with_its_first_slice_at_a_new_time() {
     receiver.handle_timeout(now + ms(250));
     let last = Output::Frame { data: whole(VideoCodec::H264, &frames[3]), timestamp: timestamp(3), key: true };
     assert_eq!(drain(&mut receiver), [Output::Lost { missing: 2, discarded: 4 }, last]);
+}
+
+#[test]
+fn an_idr_picture_without_its_parameter_sets_is_no_beginning() {
+    let mut receiver = Receiver::new(ReceiveConfig::new(Payload::Video(VideoCodec::H264)));
+    let now = start();
+    let header =
+        |sequence: u16, number: usize, marker| RtpHeader { sequence, timestamp: timestamp(number), marker, ssrc: 1 };
+    let idr = Bytes::from(h264_frame(0, true, 5));
+    // The packet with the parameter sets was lost before anybody listened.
+    assert_eq!(send(&mut receiver, now, &(header(1, 0, true), idr.clone())), [Output::NeedKeyFrame]);
+    let delta = Bytes::from(h264_frame(1, false, 5));
+    assert_eq!(send(&mut receiver, now + ms(33), &(header(2, 1, true), delta)), []);
+    assert_eq!(receiver.withheld(), 2);
+    let parameters = Bytes::from_static(&[0x67, 0x42, 0xc0, 0x1f]);
+    assert_eq!(send(&mut receiver, now + ms(66), &(header(3, 2, false), parameters)), []);
+    let outputs = send(&mut receiver, now + ms(66), &(header(4, 2, true), idr));
+    assert!(matches!(outputs[..], [Output::Frame { key: true, .. }]), "{outputs:?}");
+    assert_eq!(receiver.poll_timeout(), None);
+}
+
+#[test]
+fn a_frame_that_the_decoder_refuses_makes_us_ask_for_a_key_frame_until_it_comes() {
+    let (mut receiver, now) = (vp8(), start());
+    let frames = [vp8_frame(0, true, 2), vp8_frame(1, false, 2), vp8_frame(2, false, 2), vp8_frame(3, true, 2)];
+    let packets = packetize(VideoCodec::Vp8, &frames, 0, 10);
+    send(&mut receiver, now, &packets[0]);
+    send(&mut receiver, now, &packets[1]);
+    receiver.undecodable(now);
+    assert_eq!(drain(&mut receiver), [Output::NeedKeyFrame]);
+    receiver.undecodable(now + ms(100));
+    assert_eq!(drain(&mut receiver), [], "not so soon again");
+    assert_eq!(send(&mut receiver, now + ms(100), &packets[2]), [output(2, &frames[2], false)]);
+    receiver.handle_timeout(now + ms(500));
+    assert_eq!(drain(&mut receiver), [Output::NeedKeyFrame]);
+    assert_eq!(send(&mut receiver, now + ms(600), &packets[3]), [output(3, &frames[3], true)]);
+    assert_eq!(receiver.poll_timeout(), None);
 }
 
 #[test]
@@ -234,7 +278,7 @@ type Fate = Vec<u64>;
 
 /// Sends packets a millisecond apart through the given fates and lets time pass until nothing is left to wait for.
 fn carry(codec: VideoCodec, packets: &[Packet], fates: &[Fate]) -> Vec<Output> {
-    let (mut receiver, start) = (Receiver::new(ReceiveConfig::new(Payload::Video(codec))), start());
+    let (mut receiver, start) = (receiver(codec), start());
     let mut arrivals: Vec<(u64, &Packet)> = Vec::new();
     for (at, (packet, fate)) in packets.iter().zip(fates).enumerate() {
         arrivals.extend(fate.iter().map(|delay| (at as u64 + delay, packet)));
