@@ -1,10 +1,11 @@
 //! What a peer sends, and how it judges what it receives.
 //!
-//! *Sources* hand out encoded frames without end: a drawn [`pattern()`], a [`tone()`], or a file of the user
-//! ([`open_video`], [`open_audio`]; sent as it is, never transcoded except WAV). The far end takes the frames apart
-//! again with a [`VideoDecoder`] or an [`AudioDecoder`] and gives the result to a [`VideoJudge`] or an [`AudioJudge`].
-//! A [`Stamp`] in the pattern says which peer drew a picture and which picture of its loop it is, so a judge can tell
-//! "a picture arrived" from "the right picture arrived".
+//! *Sources* hand out encoded frames without end: a drawn [`pattern()`] or the same picture [`live`], a [`tone()`] or a
+//! [`beep()`], or a file of the user ([`open_video`], [`open_audio`]; sent as it is, never transcoded except WAV);
+//! [`black`], [`frozen`] and [`silence`] are what a broken camera or microphone sends. The far end takes the frames
+//! apart again with a [`VideoDecoder`] or an [`AudioDecoder`] and gives the result to a [`VideoJudge`] or an
+//! [`AudioJudge`]. A [`Stamp`] in the pattern says which peer drew a picture and which picture of its loop it is, so a
+//! judge can tell "a picture arrived" from "the right picture arrived", and the [`Reference`] redraws what was sent.
 //!
 //! Nothing here knows RTP, sockets or tasks; pacing by [`EncodedFrame::duration`] is the caller's work.
 
@@ -14,24 +15,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+mod beep;
 mod codec;
+mod colour;
 mod error;
 mod file;
-mod h264;
+pub(crate) mod h264;
 mod judge;
 mod looped;
 mod opus;
 mod pattern;
+mod snapshot;
 mod stamp;
 mod tone;
 
+pub use beep::{beep, silence};
 pub use codec::{AudioDecoder, DecodeError, Picture, VideoDecoder, audio_decoder, video_decoder};
 pub use error::MediaError;
 pub use file::{FileMedia, open_audio, open_video};
-pub use judge::{AudioHeard, AudioJudge, VideoHeard, VideoJudge};
+pub use judge::{AudioHeard, AudioJudge, SyncJudge, VideoHeard, VideoJudge, VideoJudgeConfig};
 pub use opus::{InvalidOpusPacket, packet_duration};
-pub use pattern::{LOOP_FRAMES, PatternConfig, pattern};
-pub use stamp::Stamp;
+pub use pattern::{PatternConfig, Reference, black, frozen, live, pattern};
+pub use snapshot::picture_webp;
+pub use stamp::{ClockStrip, Stamp};
 pub use tone::{TONE_RANGE_HZ, tone};
 
 /// An endless supply of encoded frames, in sending order.
@@ -43,12 +49,28 @@ pub trait Source: Send {
     /// again gives the same error. A file was read completely when it was opened and does not fail here.
     fn next(&mut self) -> Result<EncodedFrame, MediaError>;
 
-    /// The far end cannot go on without a key frame (it sent a PLI, RFC 4585 section 6.3.1): the next frame is one.
-    /// Frames in between are left out. Does nothing for audio.
+    /// The far end cannot go on without a key frame (it sent a PLI, RFC 4585 section 6.3.1): the next frame is one. A
+    /// drawn picture is encoded afresh for it, so that picture and sound stay together; a file goes on at its next key
+    /// frame. Does nothing for audio.
     fn request_key_frame(&mut self);
+
+    /// What the next frame needs to know of the world; given right before each [`next`](Self::next). Only a live
+    /// source looks at it.
+    fn hint(&mut self, hint: Hint) {
+        let _ = hint;
+    }
 
     /// What is sent, for people: "pattern 640x480 30 fps VP8", "bunny.webm 640x360 VP8".
     fn describe(&self) -> String;
+}
+
+/// The world at the time of one frame.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hint {
+    /// Milliseconds since 1970 (UTC).
+    pub unix_ms: u64,
+    /// What the congestion controller thinks the way carries, in bit/s; `None` without an estimate.
+    pub target_bps: Option<u64>,
 }
 
 /// One VP8 frame, one H264 access unit (Annex B, with SPS and PPS before an IDR picture) or one Opus packet.

@@ -34,7 +34,7 @@ pub fn video_decoder(codec: VideoCodec) -> Result<Box<dyn VideoDecoder>, DecodeE
     Ok(decoder)
 }
 
-/// The brightness of a decoded picture; colour is not judged.
+/// A decoded picture in 4:2:0. Its brightness is judged; colour is kept for people to look at.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Width in pixels, at least 1.
@@ -43,6 +43,10 @@ pub struct Picture {
     pub height: u32,
     /// `width * height` luma samples, row by row from the top left, without padding.
     pub luma: Vec<u8>,
+    /// Blue difference, half the width and half the height (both rounded up), without padding; empty when unknown.
+    pub u: Vec<u8>,
+    /// Red difference, in the same shape as `u`.
+    pub v: Vec<u8>,
 }
 
 impl fmt::Debug for Picture {
@@ -126,7 +130,7 @@ impl VideoDecoder for Vp8Decoder {
         if self.0.last_frame_shown() == Some(false) {
             return Ok(None);
         }
-        Ok(Some(Picture { width: decoded.width, height: decoded.height, luma: decoded.y }))
+        Ok(Some(Picture { width: decoded.width, height: decoded.height, luma: decoded.y, u: decoded.u, v: decoded.v }))
     }
 }
 
@@ -139,17 +143,33 @@ impl VideoDecoder for H264Decoder {
             return Err(DecodeError::new("H264", 0, "the frame is empty"));
         }
         let decoded = self.0.decode(frame).map_err(|error| DecodeError::new("H264", frame.len(), error))?;
-        Ok(decoded.as_ref().and_then(|picture| packed(picture.dimensions(), picture.strides().0, picture.y())))
+        Ok(decoded.as_ref().and_then(|picture| {
+            let planes = [picture.y(), picture.u(), picture.v()];
+            let (y, u, v) = picture.strides();
+            picture_of(picture.dimensions(), planes, [y, u, v])
+        }))
     }
 }
 
-/// Rows without the padding the decoder keeps at their ends.
-fn packed((width, height): (usize, usize), stride: usize, y: &[u8]) -> Option<Picture> {
-    if width == 0 || stride < width {
+/// A picture from planes with padding. One whose colour is cut short is shown without it.
+fn picture_of((width, height): (usize, usize), planes: [&[u8]; 3], strides: [usize; 3]) -> Option<Picture> {
+    let ([y, u, v], [y_stride, u_stride, v_stride]) = (planes, strides);
+    let luma = packed((width, height), y_stride, y)?;
+    let half = (width.div_ceil(2), height.div_ceil(2));
+    let (u, v) = packed(half, u_stride, u).zip(packed(half, v_stride, v)).unwrap_or_default();
+    Some(Picture { width: width as u32, height: height as u32, luma, u, v })
+}
+
+/// Rows without the padding the decoder keeps at their ends. `None` when there are too few or too short ones.
+fn packed((width, height): (usize, usize), stride: usize, plane: &[u8]) -> Option<Vec<u8>> {
+    if width == 0 || height == 0 || stride < width {
         return None;
     }
-    let luma: Vec<u8> = y.chunks(stride).take(height).filter_map(|row| row.get(..width)).flatten().copied().collect();
-    (luma.len() == width * height).then_some(Picture { width: width as u32, height: height as u32, luma })
+    let mut samples = Vec::with_capacity(width * height);
+    for row in plane.chunks(stride).take(height) {
+        samples.extend_from_slice(row.get(..width)?);
+    }
+    (samples.len() == width * height).then_some(samples)
 }
 
 #[cfg(test)]
@@ -158,8 +178,24 @@ mod tests {
 
     #[test]
     fn padding_at_the_row_ends_is_left_out() {
-        let picture = packed((2, 2), 3, &[1, 2, 9, 3, 4, 9]).unwrap();
-        assert_eq!(picture, Picture { width: 2, height: 2, luma: vec![1, 2, 3, 4] });
+        let planes = [&[1, 2, 9, 3, 4, 9][..], &[5, 9], &[6, 9]];
+        let picture = picture_of((2, 2), planes, [3, 2, 2]).unwrap();
+        assert_eq!(picture, Picture { width: 2, height: 2, luma: vec![1, 2, 3, 4], u: vec![5], v: vec![6] });
+    }
+
+    #[test]
+    fn odd_sizes_have_their_last_colour_sample() {
+        let planes = [&[1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0][..], &[1, 2, 3, 4], &[5, 6, 7, 8]];
+        let picture = picture_of((3, 3), planes, [4, 2, 2]).unwrap();
+        assert_eq!(picture.luma, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!((picture.u, picture.v), (vec![1, 2, 3, 4], vec![5, 6, 7, 8]));
+    }
+
+    #[test]
+    fn colour_that_is_cut_short_is_left_out_and_brightness_is_not() {
+        let colourless = picture_of((2, 2), [&[1, 2, 3, 4], &[], &[6]], [2, 1, 1]).unwrap();
+        assert_eq!((colourless.luma.len(), colourless.u.len(), colourless.v.len()), (4, 0, 0));
+        assert_eq!(picture_of((2, 2), [&[1, 2, 3], &[5], &[6]], [2, 1, 1]), None);
     }
 
     #[test]

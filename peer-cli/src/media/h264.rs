@@ -8,13 +8,13 @@ use self::bits::Bits;
 mod bits;
 mod sps;
 
-pub(super) use sps::Sps;
+pub(crate) use sps::Sps;
 
 /// Unit kinds, ITU-T H.264 table 7-1.
-pub(super) const SLICE: u8 = 1;
-pub(super) const IDR_SLICE: u8 = 5;
-pub(super) const SPS: u8 = 7;
-pub(super) const PPS: u8 = 8;
+pub(crate) const SLICE: u8 = 1;
+pub(crate) const IDR_SLICE: u8 = 5;
+pub(crate) const SPS: u8 = 7;
+pub(crate) const PPS: u8 = 8;
 const ACCESS_UNIT_DELIMITER: u8 = 9;
 const END_OF_SEQUENCE: u8 = 10;
 const END_OF_STREAM: u8 = 11;
@@ -23,12 +23,12 @@ const FILLER: u8 = 12;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// The kind of a unit; 0 for an empty one.
-pub(super) fn kind(nal: &[u8]) -> u8 {
+pub(crate) fn kind(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| header & 0x1f)
 }
 
 /// The units between the start codes of an Annex B stream, without empty ones.
-pub(super) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = stream.get(start_code(stream).map_or(stream.len(), |(_, after)| after)..).unwrap_or_default();
     std::iter::from_fn(move || {
         while !rest.is_empty() {
@@ -56,7 +56,7 @@ pub(super) fn annex_b<'a>(nals: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
 
 /// Splits a sample of a file into its units; each has a length in front, of 1 to 4 bytes. `None` when the lengths do
 /// not fit.
-pub(super) fn split_lengths(mut sample: &[u8], length_bytes: usize) -> Option<Vec<&[u8]>> {
+pub(crate) fn split_lengths(mut sample: &[u8], length_bytes: usize) -> Option<Vec<&[u8]>> {
     let mut nals = Vec::new();
     while !sample.is_empty() {
         let (prefix, rest) = sample.split_at_checked(length_bytes)?;
@@ -70,8 +70,19 @@ pub(super) fn split_lengths(mut sample: &[u8], length_bytes: usize) -> Option<Ve
     Some(nals)
 }
 
+/// The inverse of [`split_lengths`], with lengths of four bytes.
+pub(crate) fn join_lengths<'a>(nals: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
+    let mut sample = BytesMut::new();
+    for nal in nals {
+        // No unit that came over RTP is near 4 GiB.
+        sample.extend_from_slice(&u32::try_from(nal.len()).unwrap_or(u32::MAX).to_be_bytes());
+        sample.extend_from_slice(nal);
+    }
+    sample.freeze()
+}
+
 /// Units that mean nothing to a receiver of RTP.
-pub(super) fn is_dispensable(nal: &[u8]) -> bool {
+pub(crate) fn is_dispensable(nal: &[u8]) -> bool {
     matches!(kind(nal), ACCESS_UNIT_DELIMITER | END_OF_SEQUENCE | END_OF_STREAM | FILLER)
 }
 
@@ -88,18 +99,18 @@ pub(super) fn is_first_slice(nal: &[u8]) -> bool {
 
 /// The decoder configuration that MP4 and Matroska files carry (ISO/IEC 14496-15 section 5.3.3).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct AvcConfig {
+pub(crate) struct AvcConfig {
     /// Bytes of the length in front of each unit, 1 to 4.
-    pub(super) length_bytes: usize,
+    pub(crate) length_bytes: usize,
     /// Sequence parameter sets.
-    pub(super) sps: Vec<Bytes>,
+    pub(crate) sps: Vec<Bytes>,
     /// Picture parameter sets.
-    pub(super) pps: Vec<Bytes>,
+    pub(crate) pps: Vec<Bytes>,
 }
 
 impl AvcConfig {
     /// `None` when the record is cut short or has another version than 1.
-    pub(super) fn parse(record: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(record: &[u8]) -> Option<Self> {
         let (&[version, _profile, _compatible, _level, lengths, sps_count], mut rest) = record.split_first_chunk()?;
         if version != 1 {
             return None;
@@ -110,6 +121,37 @@ impl AvcConfig {
         let pps = parameter_sets(&mut rest, pps_count)?;
         Some(Self { length_bytes: usize::from(lengths & 0b11) + 1, sps, pps })
     }
+
+    /// The record of these parameter sets; `None` without one of each kind, with too many, or with one that cannot be
+    /// read.
+    pub(crate) fn to_record(&self) -> Option<Vec<u8>> {
+        /// Profiles whose record describes the samples as well.
+        const WITH_SAMPLES: [u8; 3] = [100, 110, 122];
+        let (sps_count, pps_count) = (u8::try_from(self.sps.len()).ok()?, u8::try_from(self.pps.len()).ok()?);
+        let first = self.sps.first()?;
+        let &[_, profile, compatible, level] = first.first_chunk()?;
+        if sps_count > 0x1f || pps_count == 0 {
+            return None;
+        }
+        let lengths = u8::try_from(self.length_bytes.checked_sub(1)?).ok()?;
+        let mut record = vec![1, profile, compatible, level, 0xfc | lengths, 0xe0 | sps_count];
+        put_parameter_sets(&mut record, &self.sps)?;
+        record.push(pps_count);
+        put_parameter_sets(&mut record, &self.pps)?;
+        if WITH_SAMPLES.contains(&profile) && Sps::parse(first)?.plain {
+            // 4:2:0, 8 bits of luma, 8 bits of chroma, no extensions of parameter sets.
+            record.extend_from_slice(&[0xfc | 1, 0xf8, 0xf8, 0]);
+        }
+        Some(record)
+    }
+}
+
+fn put_parameter_sets(record: &mut Vec<u8>, sets: &[Bytes]) -> Option<()> {
+    for set in sets {
+        record.extend_from_slice(&u16::try_from(set.len()).ok()?.to_be_bytes());
+        record.extend_from_slice(set);
+    }
+    Some(())
 }
 
 /// Takes `count` sets, each behind a length of two bytes, off the front of `rest`.
@@ -174,6 +216,27 @@ mod tests {
         assert_eq!(split_lengths(&[0, 3, 7, 8], 2), None);
         assert_eq!(split_lengths(&[0], 2), None);
         assert_eq!(split_lengths(&[], 4), Some(vec![]));
+    }
+
+    #[test]
+    fn joined_samples_are_split_again() {
+        let nals = [&[0x67, 1, 2][..], &[0x65, 3]];
+        let sample = join_lengths(nals);
+        assert_eq!(sample[..], [0, 0, 0, 3, 0x67, 1, 2, 0, 0, 0, 2, 0x65, 3]);
+        assert_eq!(split_lengths(&sample, 4).unwrap(), nals);
+    }
+
+    #[test]
+    fn decoder_configurations_are_written_as_they_are_read() {
+        let config = AvcConfig {
+            length_bytes: 4,
+            sps: vec![Bytes::from_static(&[0x67, 66, 0xc0, 31, 5])],
+            pps: vec![Bytes::from_static(&[0x68, 9])],
+        };
+        let record = config.to_record().unwrap();
+        assert_eq!(record, [1, 66, 0xc0, 31, 0xff, 0xe1, 0, 5, 0x67, 66, 0xc0, 31, 5, 1, 0, 2, 0x68, 9]);
+        assert_eq!(AvcConfig::parse(&record), Some(config));
+        assert_eq!(AvcConfig { length_bytes: 4, sps: vec![], pps: vec![] }.to_record(), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A brain: What a peer saw and heard, in numbers a verdict can be built on.
 
 mod audio;
+mod sync;
 mod video;
 
 pub use audio::{AudioHeard, AudioJudge};
-pub use video::{VideoHeard, VideoJudge};
+pub use sync::SyncJudge;
+pub use video::{VideoHeard, VideoJudge, VideoJudgeConfig};

@@ -1,21 +1,22 @@
-//! The drawn test picture: a loop of 150 frames, encoded when first needed and kept.
+//! The drawn test picture: a loop of five seconds, encoded when first needed and kept; and what a broken camera sends.
 
-use std::time::Duration;
-
-use self::encode::Encoder;
-use self::paint::Painter;
-use super::{EncodedFrame, MediaError, Source, Stamp, VideoCodec};
+use self::studio::Studio;
+use super::{EncodedFrame, MediaError, Source, VideoCodec, stamp};
 
 mod encode;
+mod live;
 mod paint;
+mod rate;
+mod reference;
+mod studio;
 
-/// Frames in the loop of a pattern (5 s at 30 fps); the stamp's index runs from 0 to 149.
-pub const LOOP_FRAMES: u32 = 150;
+pub use live::live;
+pub use reference::Reference;
 
 /// What to draw.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct PatternConfig {
-    /// How it is encoded. VP8 is all key frames; H264 has one every 30 frames.
+    /// How it is encoded. VP8 is all key frames.
     pub codec: VideoCodec,
     /// Width in pixels, even, 96 to 1920.
     pub width: u32,
@@ -25,201 +26,149 @@ pub struct PatternConfig {
     pub fps: u32,
     /// Who draws; goes into the stamp and chooses the colour.
     pub peer: u8,
+    /// In bit/s, at least 50 000 counts; `None` for a good quality whatever it takes (about a tenth of a bit per
+    /// pixel). Reached on average over the loop where the codec can.
+    pub bitrate: Option<u32>,
+    /// Frames from one key frame to the next, H264 only; 0 counts as 1, `None` is one second. The loop's first frame is
+    /// always a key frame.
+    pub key_interval: Option<u32>,
 }
 
-/// An endless pattern. Nothing is encoded until the first frame is asked for, and then one frame at a time, so starting
-/// is cheap; after one turn of the loop every frame comes from memory. A size or rate out of range is refused by
-/// [`Source::next`].
+impl PatternConfig {
+    fn describe(&self, what: &str) -> String {
+        let Self { codec, width, height, fps, .. } = self;
+        format!("{what} {width}x{height} {fps} fps {codec}")
+    }
+}
+
+/// An endless pattern: a loop of five seconds (`5 * fps` frames) whose index is in each picture's stamp. Nothing is
+/// encoded until the first frame is asked for, and then one frame at a time, so starting is cheap; after one turn of the
+/// loop every frame comes from memory. A key frame out of turn is encoded afresh, and so are the frames from it to the
+/// next key frame of the loop. A size or rate out of range is refused by [`Source::next`].
 pub fn pattern(config: PatternConfig) -> Box<dyn Source> {
-    Box::new(Pattern { config, studio: None, frames: vec![None; LOOP_FRAMES as usize], next: 0 })
+    Box::new(Pattern::new(config, Scene::Moving))
+}
+
+/// An endless black picture without a stamp, as a covered camera gives it. Size and rate as for [`pattern`]; the bitrate
+/// does not count.
+pub fn black(config: PatternConfig) -> Box<dyn Source> {
+    Box::new(Pattern::new(PatternConfig { bitrate: None, ..config }, Scene::Black))
+}
+
+/// One picture of the [`pattern`] (the one in the middle of its loop) again and again, as a camera that hangs gives it.
+pub fn frozen(config: PatternConfig) -> Box<dyn Source> {
+    Box::new(Pattern::new(config, Scene::Frozen))
 }
 
 struct Pattern {
     config: PatternConfig,
+    scene: Scene,
     studio: Option<Studio>,
-    /// Within a group, frames are present from its start up to where encoding has come, without holes.
+    /// The loop. Within a group, frames are present from its start up to where encoding has come, without holes.
     frames: Vec<Option<EncodedFrame>>,
-    next: u32,
+    /// Of the next frame.
+    next: usize,
+    key_wanted: bool,
+    /// From a key frame out of turn up to the next one of the loop: the kept frames continue another stream.
+    afresh: bool,
 }
 
-struct Studio {
-    painter: Painter,
-    encoder: Encoder,
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Scene {
+    Moving,
+    Black,
+    Frozen,
 }
 
-/// Frames from one key frame to the next; divides the loop evenly.
-fn group(codec: VideoCodec) -> u32 {
-    match codec {
+/// Frames from one key frame to the next.
+fn group(config: PatternConfig) -> u32 {
+    match config.codec {
         VideoCodec::Vp8 => 1,
-        VideoCodec::H264 => 30,
+        VideoCodec::H264 => config.key_interval.unwrap_or(config.fps).max(1),
     }
 }
 
-const MIN_SIDE: u32 = Stamp::MIN_WIDTH;
-const MAX_SIDE: u32 = 1920;
-const MAX_FPS: u32 = 60;
+/// Enough for five seconds at the highest rate; a rate beyond it is refused when the studio is opened.
+const LONGEST_LOOP: u32 = 300;
 
 impl Source for Pattern {
     fn next(&mut self) -> Result<EncodedFrame, MediaError> {
         let index = self.next;
-        let frame = self.frame(index)?;
-        self.next = (index + 1) % LOOP_FRAMES;
+        let starts_group = index.is_multiple_of(self.group());
+        if starts_group {
+            self.afresh = false;
+            self.forget_unfinished(index);
+        }
+        let out_of_turn = self.key_wanted && !starts_group;
+        self.afresh |= out_of_turn;
+        let frame = if self.afresh { self.encode(index, out_of_turn)? } else { self.kept(index, starts_group)? };
+        self.key_wanted = false;
+        self.next = (index + 1) % self.frames.len();
         Ok(frame)
     }
 
     fn request_key_frame(&mut self) {
-        let group = group(self.config.codec);
-        self.next = self.next.div_ceil(group) * group % LOOP_FRAMES;
+        self.key_wanted = true;
     }
 
     fn describe(&self) -> String {
-        let PatternConfig { codec, width, height, fps, .. } = self.config;
-        format!("pattern {width}x{height} {fps} fps {codec}")
+        self.config.describe(match self.scene {
+            Scene::Moving => "pattern",
+            Scene::Black => "black",
+            Scene::Frozen => "frozen",
+        })
     }
 }
 
 impl Pattern {
-    fn frame(&mut self, index: u32) -> Result<EncodedFrame, MediaError> {
-        let (at, group) = (index as usize, group(self.config.codec) as usize);
-        let starts_group = at.is_multiple_of(group);
-        if starts_group {
-            self.forget_unfinished(at, group);
-        }
-        if let Some(Some(frame)) = self.frames.get(at) {
+    fn new(config: PatternConfig, scene: Scene) -> Self {
+        let length = match scene {
+            Scene::Moving => stamp::loop_frames(config.fps.min(LONGEST_LOOP)),
+            // One group says it all.
+            Scene::Black | Scene::Frozen => group(config),
+        };
+        let frames = vec![None; length.clamp(1, LONGEST_LOOP) as usize];
+        Self { config, scene, studio: None, frames, next: 0, key_wanted: false, afresh: false }
+    }
+
+    fn group(&self) -> usize {
+        group(self.config) as usize
+    }
+
+    fn kept(&mut self, index: usize, key: bool) -> Result<EncodedFrame, MediaError> {
+        if let Some(Some(frame)) = self.frames.get(index) {
             return Ok(frame.clone());
         }
-        let frame = self.encode(index, starts_group)?;
-        if let Some(slot) = self.frames.get_mut(at) {
+        let frame = self.encode(index, key)?;
+        if let Some(slot) = self.frames.get_mut(index) {
             *slot = Some(frame.clone());
         }
         Ok(frame)
     }
 
-    /// A group left by a jump to a key frame cannot be continued: the encoder has moved on. Begin it again.
-    fn forget_unfinished(&mut self, start: usize, group: usize) {
-        if let Some(frames) = self.frames.get_mut(start..start + group)
+    /// A group that was left for a key frame out of turn cannot be continued: the encoder has moved on. Begin it again.
+    fn forget_unfinished(&mut self, start: usize) {
+        let end = start.saturating_add(self.group()).min(self.frames.len());
+        if let Some(frames) = self.frames.get_mut(start..end)
             && frames.iter().any(Option::is_none)
         {
             frames.fill(None);
         }
     }
 
-    fn encode(&mut self, index: u32, key: bool) -> Result<EncodedFrame, MediaError> {
-        let PatternConfig { width, height, fps, peer, .. } = self.config;
+    fn encode(&mut self, index: usize, key: bool) -> Result<EncodedFrame, MediaError> {
         let studio = match &mut self.studio {
             Some(studio) => studio,
-            empty @ None => empty.insert(Studio::open(self.config)?),
+            empty @ None => empty.insert(Studio::open(self.config, self.config.bitrate)?),
         };
-        let mut rgb = studio.painter.paint(f64::from(index) / f64::from(LOOP_FRAMES));
-        Stamp { peer, index }.draw_rgb(&mut rgb, width, height);
-        let (data, is_key) = studio.encoder.encode(&rgb, key)?;
-        Ok(EncodedFrame { data, duration: Duration::from_secs(1) / fps, key: is_key })
-    }
-}
-
-impl Studio {
-    fn open(config: PatternConfig) -> Result<Self, MediaError> {
-        let PatternConfig { codec, width, height, fps, peer } = config;
-        let good = |side: u32| (MIN_SIDE..=MAX_SIDE).contains(&side) && side.is_multiple_of(2);
-        if !good(width) || !good(height) {
-            return Err(MediaError::PatternSize { width, height, min: MIN_SIDE, max: MAX_SIDE });
+        match self.scene {
+            Scene::Moving => studio.picture(index as u32, None, key),
+            Scene::Black => studio.black(key),
+            // In the middle of the loop there is no flash.
+            Scene::Frozen => studio.picture(stamp::loop_frames(self.config.fps) / 2, None, key),
         }
-        if !(1..=MAX_FPS).contains(&fps) {
-            return Err(MediaError::PatternRate { fps, max: MAX_FPS });
-        }
-        Ok(Self { painter: Painter::new(width, height, peer), encoder: Encoder::new(codec, width, height, fps)? })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{h264, video_decoder};
-    use super::*;
-
-    fn config(codec: VideoCodec) -> PatternConfig {
-        PatternConfig { codec, width: 320, height: 240, fps: 30, peer: 5 }
-    }
-
-    fn indexes(source: &mut dyn Source, codec: VideoCodec, count: usize) -> Vec<u32> {
-        let mut decoder = video_decoder(codec).unwrap();
-        (0..count)
-            .map(|_| {
-                let frame = source.next().unwrap();
-                let picture = decoder.decode(&frame.data).unwrap().expect("a picture for every frame");
-                assert_eq!((picture.width, picture.height), (320, 240));
-                let stamp = Stamp::read(&picture).expect("a readable stamp");
-                assert_eq!(stamp.peer, 5);
-                stamp.index
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_picture_of_the_loop_is_decoded_with_its_stamp_and_the_loop_repeats() {
-        for codec in [VideoCodec::Vp8, VideoCodec::H264] {
-            let expected: Vec<u32> = (0..LOOP_FRAMES).chain(0..40).collect();
-            assert_eq!(indexes(&mut *pattern(config(codec)), codec, 190), expected, "{codec}");
-        }
-    }
-
-    #[test]
-    fn vp8_is_all_key_frames_and_h264_has_one_every_second_with_its_parameter_sets() {
-        let mut vp8 = pattern(config(VideoCodec::Vp8));
-        assert!((0..5).all(|_| vp8.next().unwrap().key));
-
-        let mut h264 = pattern(config(VideoCodec::H264));
-        for index in 0..61 {
-            let frame = h264.next().unwrap();
-            assert_eq!(frame.key, index % 30 == 0, "frame {index}");
-            let kinds: Vec<u8> = h264::nal_units(&frame.data).map(|nal| nal[0] & 0x1f).collect();
-            let expected: &[u8] = if frame.key { &[7, 8, 5] } else { &[1] };
-            assert_eq!(kinds, expected, "frame {index}");
-            assert_eq!(frame.duration, Duration::from_secs(1) / 30);
-        }
-    }
-
-    #[test]
-    fn h264_is_constrained_baseline() {
-        let frame = pattern(config(VideoCodec::H264)).next().unwrap();
-        let sps = h264::nal_units(&frame.data).next().unwrap();
-        assert_eq!(sps[1], 66, "profile_idc");
-        assert_eq!(sps[2] & 0x40, 0x40, "constraint_set1_flag");
-    }
-
-    #[test]
-    fn a_wanted_key_frame_comes_at_once_and_the_stream_stays_decodable_after_it() {
-        let codec = VideoCodec::H264;
-        let mut source = pattern(config(codec));
-        assert_eq!(indexes(&mut *source, codec, 6), [0, 1, 2, 3, 4, 5]);
-        source.request_key_frame();
-        let after: Vec<u32> = (30..LOOP_FRAMES).chain(0..35).collect();
-        assert_eq!(indexes(&mut *source, codec, after.len()), after);
-    }
-
-    #[test]
-    fn a_wish_at_a_key_frame_skips_nothing() {
-        let mut source = pattern(config(VideoCodec::H264));
-        source.request_key_frame();
-        assert_eq!(indexes(&mut *source, VideoCodec::H264, 2), [0, 1]);
-    }
-
-    #[test]
-    fn impossible_sizes_and_rates_are_refused() {
-        let good = config(VideoCodec::Vp8);
-        let error = |config| pattern(config).next().unwrap_err().to_string();
-        assert_eq!(
-            error(PatternConfig { width: 321, ..good }),
-            "a pattern of 321x240 cannot be drawn: width and height are even numbers from 96 to 1920"
-        );
-        assert!(error(PatternConfig { height: 0, ..good }).contains("320x0"));
-        assert_eq!(
-            error(PatternConfig { fps: 0, ..good }),
-            "a pattern of 0 frames per second cannot be sent: use 1 to 60"
-        );
-    }
-
-    #[test]
-    fn the_description_names_size_rate_and_codec() {
-        assert_eq!(pattern(config(VideoCodec::H264)).describe(), "pattern 320x240 30 fps H264");
-    }
-}
+mod tests;

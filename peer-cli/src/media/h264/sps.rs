@@ -4,17 +4,17 @@ use super::Bits;
 
 /// What is used of a sequence parameter set (ITU-T H.264 section 7.3.2.1.1 and annex E).
 #[derive(Copy, Clone, Debug, PartialEq)]
-pub(in super::super) struct Sps {
+pub(crate) struct Sps {
     /// `profile_idc`: 66 baseline, 77 main, 100 high.
-    pub(in super::super) profile: u8,
+    pub(crate) profile: u8,
     /// Visible width in pixels.
-    pub(in super::super) width: u32,
+    pub(crate) width: u32,
     /// Visible height in pixels.
-    pub(in super::super) height: u32,
+    pub(crate) height: u32,
     /// Frames per second from the timing information, if it is there and between 1 and 240.
-    pub(in super::super) frame_rate: Option<f64>,
+    pub(crate) frame_rate: Option<f64>,
     /// Whether samples are 8 bits in 4:2:0, the only form browsers take.
-    pub(in super::super) plain: bool,
+    pub(crate) plain: bool,
 }
 
 /// Profiles whose parameter set describes chroma and bit depth.
@@ -22,7 +22,7 @@ const WITH_CHROMA: [u8; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 13
 
 impl Sps {
     /// `None` when the set is cut short or has an impossible size.
-    pub(in super::super) fn parse(nal: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(nal: &[u8]) -> Option<Self> {
         let mut bits = Bits::of_unit(nal);
         let profile = bits.number(8)? as u8;
         bits.number(16)?;

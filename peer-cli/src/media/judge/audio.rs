@@ -1,21 +1,35 @@
-//! Sound: how loud is it, and is it the tone of a peer?
+//! Sound: how loud is it, is it the tone of a peer, does it click each second, and is it whole?
 
-use std::f64::consts::{PI, TAU};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::super::AudioDecoder;
+use crate::measure::{Collector, Distribution, signed_ms};
+
+mod clicks;
+mod holes;
+mod pitch;
+#[cfg(test)]
+mod tests;
+
+use clicks::Clicks;
+use holes::Holes;
+use pitch::Pitch;
 
 /// Listens to the decoded samples of one track.
 #[derive(Debug)]
 pub struct AudioJudge {
     count: u64,
     squares: f64,
-    /// Sum of the input samples that will be the next one at the lower rate.
-    pending: (u32, f64),
-    slice: Vec<f64>,
-    slices: u64,
-    spectrum: Vec<f64>,
-    /// Mean square of everything that went into `spectrum`.
-    power: f64,
+    level_now: f64,
+    pitch: Pitch,
+    clicks: Clicks,
+    clicks_heard: u64,
+    holes: Holes,
+    latency: Collector,
+    /// The last packets: the number of their first sample, and when they came.
+    arrivals: VecDeque<(u64, Instant)>,
+    events: VecDeque<Instant>,
 }
 
 /// What was heard on one track.
@@ -29,6 +43,16 @@ pub struct AudioHeard {
     pub tone_hz: Option<f64>,
     /// Nobody would hear this: not louder than [`AudioHeard::AUDIBLE_DBFS`].
     pub silent: bool,
+    /// Clicks: 5 ms of 3 kHz.
+    pub clicks: u64,
+    /// Stretches of media time that no packet covers, by the RTP timestamps. What comes late is no hole.
+    pub gaps: u64,
+    /// Those holes together.
+    pub gap: Duration,
+    /// The longest of them.
+    pub longest_gap: Duration,
+    /// From sending a packet to having it here, in milliseconds.
+    pub latency: Option<Distribution>,
 }
 
 impl AudioHeard {
@@ -42,78 +66,75 @@ impl AudioJudge {
         Self {
             count: 0,
             squares: 0.0,
-            pending: (0, 0.0),
-            slice: Vec::with_capacity(SLICE),
-            slices: 0,
-            spectrum: vec![0.0; BINS],
-            power: 0.0,
+            level_now: QUIETEST_DBFS,
+            pitch: Pitch::new(),
+            clicks: Clicks::new(),
+            clicks_heard: 0,
+            holes: Holes::default(),
+            latency: Collector::new(),
+            arrivals: VecDeque::new(),
+            events: VecDeque::new(),
         }
     }
 
-    /// Samples at 48 kHz mono, in the order of playing.
-    pub fn samples(&mut self, samples: &[i16]) {
-        for &sample in samples {
-            let sample = f64::from(sample) / 32_768.0;
-            self.squares += sample * sample;
-            self.reduce(sample);
+    /// The samples of one packet, 48 kHz mono, in the order of playing. `now` is when it came, `rtp_timestamp` counts
+    /// samples too, and `sent_at` is when the sender handed it over, where that is known.
+    pub fn samples(&mut self, now: Instant, rtp_timestamp: u32, sent_at: Option<Instant>, samples: &[i16]) {
+        self.holes.packet(rtp_timestamp, samples.len() as u32);
+        if let Some(sent_at) = sent_at {
+            self.latency.add(signed_ms(sent_at, now));
         }
+        push(&mut self.arrivals, (self.count, now), MOST_ARRIVALS);
+        let mut squares = 0.0;
+        for &sample in samples {
+            let sample = f64::from(sample) / FULL_SCALE;
+            squares += sample * sample;
+            self.pitch.sample(sample);
+            if let Some(onset) = self.clicks.sample(sample as f32) {
+                self.click(onset);
+            }
+        }
+        self.level_now = level(squares, samples.len() as u64);
+        self.squares += squares;
         self.count += samples.len() as u64;
+    }
+
+    /// The next click, as the instant of its receipt: when its packet came, and as much later as it lies behind the
+    /// packet's first sample. It is known 15 ms of sound later.
+    pub fn take_event(&mut self) -> Option<Instant> {
+        self.events.pop_front()
+    }
+
+    /// Level of the last packet in dBFS; -120 stands for nothing at all.
+    pub fn level_now(&self) -> f64 {
+        self.level_now
     }
 
     /// Everything so far.
     pub fn report(&self) -> AudioHeard {
-        let mean_square = if self.count == 0 { 0.0 } else { self.squares / self.count as f64 };
-        let level_dbfs = (10.0 * mean_square.log10()).max(QUIETEST_DBFS);
+        let level_dbfs = level(self.squares, self.count);
         let silent = level_dbfs <= AudioHeard::AUDIBLE_DBFS;
-        let tone_hz = if silent { None } else { self.tone() };
-        AudioHeard { seconds: self.count as f64 / f64::from(AudioDecoder::RATE), level_dbfs, tone_hz, silent }
-    }
-
-    /// To a sixth of the rate by averaging: enough for the tones peers use, and cheap.
-    fn reduce(&mut self, sample: f64) {
-        let (count, sum) = &mut self.pending;
-        *count += 1;
-        *sum += sample;
-        if *count == REDUCTION {
-            let reduced = *sum / f64::from(REDUCTION);
-            self.pending = (0, 0.0);
-            self.slice.push(reduced);
-            if self.slice.len() == SLICE {
-                // The first slice of every second; a tone does not change faster than that.
-                if self.slices.is_multiple_of(SLICES_PER_SECOND) {
-                    self.analyse();
-                }
-                self.slices += 1;
-                self.slice.clear();
-            }
+        let (gaps, gap, longest_gap) = self.holes.report();
+        AudioHeard {
+            seconds: self.count as f64 / f64::from(AudioDecoder::RATE),
+            level_dbfs,
+            tone_hz: if silent { None } else { self.pitch.tone() },
+            silent,
+            clicks: self.clicks_heard,
+            gaps,
+            gap,
+            longest_gap,
+            latency: self.latency.distribution(),
         }
     }
 
-    fn analyse(&mut self) {
-        self.power += self.slice.iter().map(|sample| sample * sample).sum::<f64>() / SLICE as f64;
-        let windowed: Vec<f64> = self
-            .slice
-            .iter()
-            .enumerate()
-            .map(|(at, sample)| sample * (0.5 - 0.5 * (TAU * at as f64 / SLICE as f64).cos()))
-            .collect();
-        for (bin, power) in self.spectrum.iter_mut().enumerate() {
-            *power += goertzel(&windowed, frequency(bin as f64));
+    /// A click began at this sample, counted from the first one.
+    fn click(&mut self, onset: u64) {
+        self.clicks_heard += 1;
+        let packet = self.arrivals.iter().rev().find(|(first, _)| *first <= onset);
+        if let Some((first, at)) = packet {
+            push(&mut self.events, *at + samples_long(onset.saturating_sub(*first)), MOST_EVENTS);
         }
-    }
-
-    fn tone(&self) -> Option<f64> {
-        let (bin, &peak) = self.spectrum.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-        // Averaging has made high tones quieter here than they were.
-        if peak < self.power * LEAST_SHARE {
-            return None;
-        }
-        let neighbour = |at: Option<usize>| at.and_then(|at| self.spectrum.get(at)).map_or(0.0, |power| power.sqrt());
-        let (left, right) = (neighbour(bin.checked_sub(1)), neighbour(bin.checked_add(1)));
-        // Between two bins the Hann window spreads a sine so that amplitudes tell where it lies.
-        let middle = peak.sqrt();
-        let shift = if right > left { towards(middle, right) } else { -towards(middle, left) };
-        Some(frequency(bin as f64 + shift))
     }
 }
 
@@ -124,107 +145,25 @@ impl Default for AudioJudge {
 }
 
 const QUIETEST_DBFS: f64 = -120.0;
-const REDUCTION: u32 = 6;
-const RATE: f64 = 8_000.0;
-/// 200 ms at the lower rate: bins 5 Hz apart.
-const SLICE: usize = 1600;
-const SLICES_PER_SECOND: u64 = 5;
-const BIN_HZ: f64 = 5.0;
-const LOWEST_HZ: f64 = 50.0;
-/// Up to 3.5 kHz.
-const BINS: usize = 691;
-/// A sine halfway between two bins still shows 72 % of its power in the larger one.
-const LEAST_SHARE: f64 = 0.45;
+const FULL_SCALE: f64 = 32_768.0;
+/// A click is known 15 ms later, six of the shortest packets.
+const MOST_ARRIVALS: usize = 16;
+/// Clicks that nobody has taken yet.
+const MOST_EVENTS: usize = 16;
 
-fn frequency(bin: f64) -> f64 {
-    LOWEST_HZ + bin * BIN_HZ
+fn level(squares: f64, count: u64) -> f64 {
+    let mean_square = if count == 0 { 0.0 } else { squares / count as f64 };
+    (10.0 * mean_square.log10()).max(QUIETEST_DBFS)
 }
 
-/// How far, in bins, a sine lies beside its larger bin, from the amplitudes of the two largest.
-fn towards(middle: f64, side: f64) -> f64 {
-    let ratio = side / middle.max(f64::MIN_POSITIVE);
-    ((2.0 * ratio - 1.0) / (1.0 + ratio)).clamp(0.0, 0.5)
+/// How long this many samples last.
+fn samples_long(count: u64) -> Duration {
+    Duration::from_secs(count) / AudioDecoder::RATE
 }
 
-/// Power of one frequency in Hann-windowed samples, scaled so that a sine shows its own mean square.
-fn goertzel(windowed: &[f64], hz: f64) -> f64 {
-    let step = 2.0 * PI * hz / RATE;
-    let factor = 2.0 * step.cos();
-    let (mut before, mut last) = (0.0, 0.0);
-    for sample in windowed {
-        let next = sample + factor * last - before;
-        before = last;
-        last = next;
+fn push<T>(queue: &mut VecDeque<T>, value: T, most: usize) {
+    if queue.len() == most {
+        queue.pop_front();
     }
-    let squared = before * before + last * last - factor * before * last;
-    let amplitude = 4.0 / windowed.len() as f64;
-    squared * amplitude * amplitude / 2.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sine(hz: f64, amplitude: f64, seconds: f64) -> Vec<i16> {
-        let count = (48_000.0 * seconds) as usize;
-        (0..count).map(|at| (amplitude * 32_767.0 * (TAU * hz * at as f64 / 48_000.0).sin()) as i16).collect()
-    }
-
-    fn heard(samples: &[i16]) -> AudioHeard {
-        let mut judge = AudioJudge::new();
-        for packet in samples.chunks(960) {
-            judge.samples(packet);
-        }
-        judge.report()
-    }
-
-    #[test]
-    fn a_tone_is_found_within_two_hertz_wherever_it_lies_between_the_bins() {
-        for hz in [100.0, 440.0, 441.3, 442.5, 700.0, 1000.0, 1237.9, 3000.0] {
-            let tone = heard(&sine(hz, 0.25, 1.0)).tone_hz.unwrap();
-            assert!((tone - hz).abs() < 2.0, "{hz} Hz heard as {tone}");
-        }
-    }
-
-    #[test]
-    fn the_level_is_the_root_mean_square() {
-        let heard = heard(&sine(1000.0, 0.5, 1.0));
-        assert!((heard.level_dbfs + 9.03).abs() < 0.05, "{heard:?}");
-        assert!((heard.seconds - 1.0).abs() < 1e-9);
-        assert!(!heard.silent);
-    }
-
-    #[test]
-    fn silence_and_whispers_are_silent_and_have_no_tone() {
-        for samples in [vec![], vec![0; 48_000], sine(440.0, 0.001, 1.0)] {
-            let heard = heard(&samples);
-            assert!(heard.silent && heard.tone_hz.is_none(), "{heard:?}");
-            assert!(heard.level_dbfs >= -120.0);
-        }
-    }
-
-    #[test]
-    fn noise_and_chords_are_no_tone() {
-        let mut state = 1_u32;
-        let noise: Vec<i16> = (0..48_000)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 17) as i16 - 16_384
-            })
-            .collect();
-        let noise = heard(&noise);
-        assert!(!noise.silent && noise.tone_hz.is_none(), "{noise:?}");
-        let chord = [400.0, 500.0, 600.0].map(|hz| sine(hz, 0.2, 1.0));
-        let chord: Vec<i16> = (0..48_000).map(|at| chord[0][at] + chord[1][at] + chord[2][at]).collect();
-        assert_eq!(heard(&chord).tone_hz, None);
-    }
-
-    #[test]
-    fn a_tone_in_a_little_noise_is_still_a_tone() {
-        let mut samples = sine(440.0, 0.25, 2.0);
-        for (at, sample) in samples.iter_mut().enumerate() {
-            *sample += (at * 7919 % 801) as i16 - 400;
-        }
-        assert!((heard(&samples).tone_hz.unwrap() - 440.0).abs() < 2.0);
-    }
+    queue.push_back(value);
 }

@@ -1,16 +1,48 @@
-//! Pictures: are they there, do they move, and are they the right ones?
+//! Pictures: are they there, do they move, are they the right ones, and how good are they?
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::super::{LOOP_FRAMES, Picture, Stamp};
+use super::super::{ClockStrip, Picture, Stamp};
+use crate::measure::{Collector, Distribution, signed_ms};
+use crate::report::Snapshot;
 
-/// Looks at every decoded picture of one track.
+mod album;
+mod likeness;
+mod numbering;
+mod pace;
+#[cfg(test)]
+mod tests;
+
+use album::Album;
+use likeness::Likeness;
+use numbering::{Numbering, Step};
+use pace::Pace;
+
+/// What a [`VideoJudge`] has to know beforehand.
+#[derive(Debug, Clone, Copy)]
+pub struct VideoJudgeConfig {
+    /// The peer number whose pattern should be seen; `None` takes whoever comes first.
+    pub expected: Option<u8>,
+    /// When the run began; snapshots count their time from it.
+    pub run_start: Instant,
+    /// The same moment by the local wall clock, since 1970: what a [`ClockStrip`] is compared with.
+    pub run_start_unix: Duration,
+}
+
+/// Looks at every decoded picture of one track, or at the times of its whole frames.
 #[derive(Debug)]
 pub struct VideoJudge {
-    expected: Option<u8>,
+    config: VideoJudgeConfig,
+    /// The counts; measures that have a part of their own are filled in by [`VideoJudge::report`].
     heard: VideoHeard,
-    last: Option<Stamp>,
-    last_at: Option<Instant>,
+    pace: Pace,
+    numbering: Numbering,
+    latency: Collector,
+    likeness: Likeness,
+    album: Album,
+    psnr: Option<f64>,
+    flashes: VecDeque<Instant>,
 }
 
 /// What was seen on one track.
@@ -26,51 +58,94 @@ pub struct VideoHeard {
     pub wrong_peer: u64,
     /// Whose stamp was on the first stamped picture.
     pub from_peer: Option<u8>,
-    /// Pictures with the same stamp as the one before.
+    /// Pictures that show the same as the one before: by their stamps, or to the last pixel where there is none.
     pub repeated: u64,
-    /// Stamped pictures that never came, counted from the gaps between indexes; modulo one loop, and including those
-    /// the sender left out to answer a wish for a key frame.
-    pub skipped: u64,
+    /// Stamped pictures that were drawn and never came, counted from the numbers in the stamps and the RTP timestamps.
+    pub frames_lost: u64,
     /// Pictures with nothing to see: black, or one flat colour.
     pub black: u64,
-    /// When the first picture was decoded.
+    /// When the first picture was decoded (the first frame was whole, where nothing is decoded).
     pub first_at: Option<Instant>,
+    /// Pictures, or whole frames where nothing is decoded.
+    pub shown: u64,
     /// Gaps between pictures of at least three times the average and 150 ms more than it (the `freezeCount` of W3C
     /// webrtc-stats).
     pub freezes: u64,
     /// Those gaps together.
-    pub frozen: Duration,
+    pub freeze: Duration,
+    /// The longest gap between two pictures.
+    pub longest_gap: Duration,
     /// Width and height in pixels of the last picture.
     pub size: Option<(u32, u32)>,
     /// Sum of all gaps between pictures: first picture to last picture.
     pub watched: Duration,
+    /// From sending a picture to having it here, in milliseconds.
+    pub latency: Option<Distribution>,
+    /// Whether a time of sending came from a [`ClockStrip`] in the picture.
+    pub picture_basis: bool,
+    /// Peak signal-to-noise ratio of the brightness in dB against the picture as it was drawn, of every third stamped
+    /// picture; 100 stands for no difference.
+    pub psnr: Option<Distribution>,
+    /// Structural similarity of the brightness, up to 1, of every 15th stamped picture.
+    pub ssim: Option<Distribution>,
 }
 
 impl VideoHeard {
     /// Pictures a second between the first and the last one; `None` with fewer than two.
     pub fn fps(&self) -> Option<f64> {
-        let gaps = self.decoded.checked_sub(1)? as f64;
+        let gaps = self.shown.checked_sub(1)? as f64;
         let seconds = self.watched.as_secs_f64();
         (gaps > 0.0 && seconds > 0.0).then(|| gaps / seconds)
     }
 }
 
 impl VideoJudge {
-    /// `expected`: the peer number whose pattern should be seen; `None` takes whoever comes first.
-    pub fn new(expected: Option<u8>) -> Self {
-        Self { expected, heard: VideoHeard::default(), last: None, last_at: None }
+    /// Has seen nothing yet.
+    pub fn new(config: VideoJudgeConfig) -> Self {
+        Self {
+            config,
+            heard: VideoHeard::default(),
+            pace: Pace::default(),
+            numbering: Numbering::default(),
+            latency: Collector::new(),
+            likeness: Likeness::default(),
+            album: Album::default(),
+            psnr: None,
+            flashes: VecDeque::new(),
+        }
     }
 
-    /// A picture was decoded.
-    pub fn frame(&mut self, now: Instant, picture: &Picture) {
-        self.pace(now);
+    /// A picture was decoded at `now`. `rtp_timestamp` (90 kHz) is that of its frame, and `sent_at` when the sender
+    /// handed it over, where that is known.
+    pub fn picture(&mut self, now: Instant, rtp_timestamp: u32, sent_at: Option<Instant>, picture: &Picture) {
+        self.pace.shown(now);
         self.heard.decoded += 1;
         self.heard.size = Some((picture.width, picture.height));
         if is_blank(picture) {
             self.heard.black += 1;
         }
-        if let Some(stamp) = Stamp::read(picture) {
-            self.stamp(stamp);
+        self.psnr = None;
+        let clock = match Stamp::read(picture) {
+            Some(stamp) => self.stamped(now, rtp_timestamp, stamp, picture),
+            None => {
+                self.heard.repeated += u64::from(self.album.last_is(picture));
+                None
+            }
+        };
+        match sent_at {
+            Some(sent_at) => self.latency.add(signed_ms(sent_at, now)),
+            None => self.latency_by_clock(now, clock),
+        }
+        let at = now.saturating_duration_since(self.config.run_start);
+        self.album.keep(at, picture, self.psnr);
+    }
+
+    /// A frame became whole at `now` and is not decoded: only its time counts. Never both for one frame.
+    pub fn whole_frame(&mut self, now: Instant, rtp_timestamp: u32, sent_at: Option<Instant>) {
+        tracing::trace!(rtp_timestamp, "a whole frame");
+        self.pace.shown(now);
+        if let Some(sent_at) = sent_at {
+            self.latency.add(signed_ms(sent_at, now));
         }
     }
 
@@ -79,50 +154,75 @@ impl VideoJudge {
         self.heard.errors += 1;
     }
 
+    /// The next flash of the pattern, as the instant at which its first picture was decoded. There is one a second.
+    pub fn take_event(&mut self) -> Option<Instant> {
+        self.flashes.pop_front()
+    }
+
+    /// The PSNR in dB of the last picture, if it was looked at and this was not asked yet.
+    pub fn take_psnr(&mut self) -> Option<f64> {
+        self.psnr.take()
+    }
+
     /// Everything so far.
     pub fn report(&self) -> VideoHeard {
-        self.heard.clone()
-    }
-
-    fn pace(&mut self, now: Instant) {
-        self.heard.first_at.get_or_insert(now);
-        if let Some(before) = self.last_at.replace(now) {
-            let gap = now.saturating_duration_since(before);
-            // The average of the gaps before this one; the first gap has nothing to be compared with.
-            let gaps = u32::try_from(self.heard.decoded - 1).unwrap_or(u32::MAX);
-            if let Some(average) = self.heard.watched.checked_div(gaps)
-                && gap >= (average * 3).max(average + FREEZE_MARGIN)
-            {
-                self.heard.freezes += 1;
-                self.heard.frozen += gap;
-            }
-            self.heard.watched += gap;
+        VideoHeard {
+            first_at: self.pace.first_at,
+            shown: self.pace.shown,
+            freezes: self.pace.freezes,
+            freeze: self.pace.freeze,
+            longest_gap: self.pace.longest_gap,
+            watched: self.pace.watched,
+            latency: self.latency.distribution(),
+            psnr: self.likeness.psnr.distribution(),
+            ssim: self.likeness.ssim.distribution(),
+            ..self.heard.clone()
         }
     }
 
-    fn stamp(&mut self, stamp: Stamp) {
+    /// Everything, and the pictures worth keeping: the first, the last and the worst one.
+    pub fn finish(self) -> (VideoHeard, Vec<Snapshot>) {
+        (self.report(), self.album.snapshots())
+    }
+
+    /// Returns the time in the picture where it has one and comes from the right peer.
+    fn stamped(&mut self, now: Instant, rtp_timestamp: u32, stamp: Stamp, picture: &Picture) -> Option<u32> {
         self.heard.stamped += 1;
         let first = *self.heard.from_peer.get_or_insert(stamp.peer);
-        if stamp.peer != self.expected.unwrap_or(first) {
+        let clock = ClockStrip::read(picture);
+        let seen = self.numbering.seen(now, rtp_timestamp, stamp, clock.is_some());
+        match seen.step {
+            Step::Repeated => self.heard.repeated += 1,
+            Step::Forward { missing } => self.heard.frames_lost += missing,
+            Step::Unknown => {}
+        }
+        if stamp.peer != self.config.expected.unwrap_or(first) {
             self.heard.wrong_peer += 1;
+            return None;
         }
-        if let Some(last) = self.last.replace(stamp)
-            && last.peer == stamp.peer
-        {
-            match steps(last.index, stamp.index) {
-                0 => self.heard.repeated += 1,
-                steps => self.heard.skipped += u64::from(steps - 1),
+        if seen.flash {
+            if self.flashes.len() == MOST_FLASHES {
+                self.flashes.pop_front();
             }
+            self.flashes.push_back(now);
         }
+        self.psnr = self.likeness.compare(stamp, clock, picture);
+        clock
+    }
+
+    fn latency_by_clock(&mut self, now: Instant, clock: Option<u32>) {
+        let Some(clock) = clock else { return };
+        let here = self.config.run_start_unix + now.saturating_duration_since(self.config.run_start);
+        // The strip has the low 32 bits, so the difference is right for anything below 24 days.
+        let whole = (here.as_millis() as u32).wrapping_sub(clock).cast_signed();
+        let fraction = f64::from(here.subsec_nanos() % 1_000_000) / 1e6;
+        self.latency.add(f64::from(whole) + fraction);
+        self.heard.picture_basis = true;
     }
 }
 
-const FREEZE_MARGIN: Duration = Duration::from_millis(150);
-
-/// How far the stream moved on, around the end of the loop.
-fn steps(from: u32, to: u32) -> u32 {
-    (to % LOOP_FRAMES + LOOP_FRAMES - from % LOOP_FRAMES) % LOOP_FRAMES
-}
+/// Flashes that nobody has taken yet.
+const MOST_FLASHES: usize = 16;
 
 /// Whether a person would say there is no picture: all dark, or hardly any difference anywhere. Every 16th pixel of
 /// every fourth row is enough to tell.
@@ -145,91 +245,4 @@ fn is_blank(picture: &Picture) -> bool {
     };
     let variance = (squares * count).saturating_sub(sum * sum) / (count * count);
     variance <= FLAT || mean < DARK && variance < DARK_NOISE
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    const FRAME: Duration = Duration::from_millis(33);
-
-    fn picture(peer: u8, index: u32) -> Picture {
-        let (width, height) = (320, 240);
-        let mut luma: Vec<u8> = (0..width * height).map(|at| (at % width / 2 + 40) as u8).collect();
-        Stamp { peer, index }.draw_luma(&mut luma, width, height);
-        Picture { width, height, luma }
-    }
-
-    fn judged(expected: Option<u8>, stamps: &[(u8, u32)]) -> VideoHeard {
-        let (mut judge, mut now) = (VideoJudge::new(expected), start());
-        for &(peer, index) in stamps {
-            judge.frame(now, &picture(peer, index));
-            now += FRAME;
-        }
-        judge.report()
-    }
-
-    #[test]
-    fn the_expected_pattern_without_gaps_is_clean() {
-        let heard = judged(Some(4), &[(4, 147), (4, 148), (4, 149), (4, 0), (4, 1)]);
-        let clean = VideoHeard {
-            decoded: 5,
-            stamped: 5,
-            from_peer: Some(4),
-            first_at: heard.first_at,
-            size: Some((320, 240)),
-            watched: FRAME * 4,
-            ..VideoHeard::default()
-        };
-        assert_eq!(heard, clean);
-        assert!((heard.fps().unwrap() - 30.3).abs() < 0.1);
-    }
-
-    #[test]
-    fn repeated_and_skipped_pictures_are_counted_across_the_loop() {
-        let heard = judged(None, &[(1, 10), (1, 10), (1, 13), (1, 149), (1, 2)]);
-        assert_eq!((heard.repeated, heard.skipped), (1, 2 + 135 + 2));
-    }
-
-    #[test]
-    fn another_peers_picture_is_noticed() {
-        assert_eq!(judged(Some(2), &[(1, 0), (1, 1), (2, 5)]).wrong_peer, 2);
-        assert_eq!(judged(None, &[(1, 0), (1, 1), (2, 5)]).wrong_peer, 1);
-        assert_eq!(judged(Some(2), &[(1, 0)]).from_peer, Some(1));
-    }
-
-    #[test]
-    fn black_and_flat_pictures_show_nothing() {
-        let mut judge = VideoJudge::new(None);
-        for level in [0, 16, 128] {
-            judge.frame(start(), &Picture { width: 20, height: 20, luma: vec![level; 400] });
-        }
-        judge.frame(start(), &picture(1, 1));
-        let heard = judge.report();
-        assert_eq!((heard.decoded, heard.black, heard.stamped), (4, 3, 1));
-    }
-
-    #[test]
-    fn a_long_gap_is_a_freeze_and_a_short_one_is_not() {
-        let (mut judge, mut now) = (VideoJudge::new(None), start());
-        for gap in [33, 33, 33, 150, 33, 400, 33] {
-            judge.frame(now, &picture(1, 1));
-            now += Duration::from_millis(gap);
-        }
-        judge.frame(now, &picture(1, 1));
-        let heard = judge.report();
-        assert_eq!((heard.freezes, heard.frozen), (1, Duration::from_millis(400)));
-    }
-
-    #[test]
-    fn errors_are_counted() {
-        let mut judge = VideoJudge::new(None);
-        judge.decode_error();
-        assert_eq!(judge.report(), VideoHeard { errors: 1, ..VideoHeard::default() });
-    }
 }
