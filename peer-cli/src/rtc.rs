@@ -11,15 +11,21 @@
 //! * `media`: the tracks: frames out, RTP packets in arrival order in;
 //! * `packets`: frames to RTP packets;
 //! * `interceptors`: lets the far end's key frame requests through to us;
+//! * `link`: what RTCP tells about the link, counted next to the wire;
+//! * `congestion`: how much may be sent, where that is asked for;
 //! * `sdp`: the few lines of an SDP this module has to read or rewrite;
 //! * `ice_url`: STUN and TURN urls, refused with a reason before the stack would refuse them without one;
-//! * `stats`: the path the media takes.
+//! * `stats`: the path the media takes;
+//! * `checks`, `watch`: the paths that were tried, seen at the sockets.
 
 mod build;
+mod checks;
+mod congestion;
 mod engine;
 mod events;
 mod ice_url;
 mod interceptors;
+mod link;
 mod media;
 mod packets;
 mod peer;
@@ -28,13 +34,16 @@ mod sdp;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::{fmt, net::SocketAddr, time::Instant};
 
 use bytes::Bytes;
 
+pub(crate) use self::ice_url::ServerUrl;
 pub use self::{
     ice_url::IceUrlError,
+    link::LinkStats,
     media::{MediaSender, SendError},
     peer::Peer,
     stats::{CandidateKind, PairStats},
@@ -61,6 +70,10 @@ pub struct RtcConfig {
     pub send_video: bool,
     /// Send an Opus track. Audio is received either way.
     pub send_audio: bool,
+    /// Start bitrate of a congestion controller for what is sent, in bit/s: [`LinkStats::target_bps`] then follows what
+    /// the far end reports of the arrival of our packets (transport-wide congestion control,
+    /// draft-holmer-rmcat-transport-wide-cc-extensions-01), and packets are paced. `None`: neither.
+    pub congestion_control: Option<u64>,
 }
 
 impl Default for RtcConfig {
@@ -73,6 +86,7 @@ impl Default for RtcConfig {
             video: vec![VideoCodec::Vp8, VideoCodec::H264],
             send_video: true,
             send_audio: true,
+            congestion_control: None,
         }
     }
 }
@@ -144,6 +158,18 @@ pub enum PeerEvent {
     },
     /// The far end asks for a key frame of our video (PLI, RFC 4585 section 6.3.1, or FIR, RFC 5104 section 4.3.1).
     KeyFrameRequested,
+    /// The far end says which instant of its clock belongs to a timestamp of a stream (sender report, RFC 3550
+    /// section 6.4.1). Dropped and counted like a packet while the event channel is full.
+    SenderReport {
+        /// Kind of the stream.
+        kind: MediaKind,
+        /// Its wall clock: NTP format, seconds since 1900 in the upper 32 bits and their fraction in the lower.
+        ntp: u64,
+        /// The same instant in units of the stream's RTP clock.
+        rtp_timestamp: u32,
+        /// When the report came.
+        at: Instant,
+    },
 }
 
 /// Audio or video.
@@ -188,6 +214,8 @@ pub struct RtpPacket {
     pub marker: bool,
     /// Source of the stream.
     pub ssrc: u32,
+    /// Payload type, 0 to 127; for a packet that came as a retransmission (RFC 4588) the one of its original.
+    pub payload_type: u8,
     /// Payload without padding; may be empty.
     pub payload: Bytes,
 }

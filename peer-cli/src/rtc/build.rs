@@ -6,6 +6,7 @@ use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use webrtc::{
     error::{Error, Result as StackResult},
     peer_connection::{PeerConnection, PeerConnectionBuilder},
+    runtime::default_runtime,
 };
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
     media::Outgoing,
     packets,
     prompt::Prompt,
+    watch::Watching,
 };
 
 /// Opens the sockets and puts the stack together; nothing is sent yet.
@@ -23,11 +25,12 @@ pub(super) async fn build(
     mdns: bool,
 ) -> Result<Arc<dyn PeerConnection>, RtcError> {
     let (media_engine, registry) =
-        engine::media(&config.video).map_err(|error| setup("registering the codecs", &error))?;
+        engine::media(config, shared).map_err(|error| setup("registering the codecs", &error))?;
     let mut builder = PeerConnectionBuilder::new();
     let relayed = config.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
-    if let Some(runtime) = Prompt::around_default().filter(|_| relayed) {
-        builder = builder.with_runtime(runtime);
+    let runtime = if relayed { Prompt::around_default() } else { default_runtime() };
+    if let Some(runtime) = runtime {
+        builder = builder.with_runtime(Watching::around(runtime, shared.checks()));
     }
     let pc = builder
         .with_configuration(engine::configuration(config)?)

@@ -1,6 +1,6 @@
 //! How the stack is tuned: codecs, ICE timing and the RTCP machinery.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rtc::{
     ice::mdns::MulticastDnsMode,
@@ -18,15 +18,18 @@ use rtc::{
 use webrtc::error::Result;
 
 use super::{
-    MediaKind, ReceivedCodec, RtcConfig, RtcError, ice_url,
+    MediaKind, ReceivedCodec, RtcConfig, RtcError, congestion,
+    events::Shared,
+    ice_url,
     interceptors::{self, KeyFrameRequests},
+    link::{self, Tap},
 };
 use crate::media::VideoCodec;
 
 /// Pace of the connectivity checks. The stack's own 200 ms lets the first round find no candidate and costs the whole
 /// interval; 100 checks keep a pair alive for two seconds.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
-const CHECKS_PER_PAIR: u16 = 100;
+pub(super) const CHECKS_PER_PAIR: u16 = 100;
 
 /// The stack's NACK generator does not see what RTX brought back and by default asks for each lost packet without end,
 /// which multiplies the traffic of a lossy call. Quick and limited requests recover the same packets.
@@ -114,7 +117,11 @@ pub(super) fn codecs(kind: MediaKind, preferred: &[VideoCodec]) -> Vec<RTCRtpCod
 }
 
 /// The media engine with our codecs and header extensions, and the interceptors that belong to them.
-pub(super) fn media(preferred: &[VideoCodec]) -> Result<(MediaEngine, Registry)> {
+///
+/// Transport-wide numbers and their feedback are offered in every call, because we serve the far end's congestion
+/// controller either way; our own needs nothing more to be negotiated.
+pub(super) fn media(config: &RtcConfig, shared: &Arc<Shared>) -> Result<(MediaEngine, Registry)> {
+    let preferred = &config.video;
     let mut engine = MediaEngine::default();
     for codec in codecs(MediaKind::Audio, preferred) {
         engine.register_codec(codec, RtpCodecKind::Audio)?;
@@ -135,7 +142,12 @@ pub(super) fn media(preferred: &[VideoCodec]) -> Result<(MediaEngine, Registry)>
                 .with_max_nacks_per_packet(NACKS_PER_PACKET)
                 .build(),
         )
-        .with(Slot::from(interceptors::POSITION), KeyFrameRequests::default());
+        .with(Slot::from(interceptors::POSITION), KeyFrameRequests::default())
+        .with(Slot::from(link::POSITION), Tap::new(shared));
+    let registry = match config.congestion_control {
+        Some(start) => congestion::control(registry, start, shared.link()),
+        None => registry,
+    };
     Ok((engine, registry))
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! callbacks, commands --try_send--> control queue --one pump task--> application's channel
-//! RTP, key frame requests --------------------try_send-------------> application's channel
+//! RTP, sender reports, key frame requests ----try_send-------------> application's channel
 //! ```
 //!
 //! The pump waits for the application, media does not: a slow application loses packets, which are counted, but no
@@ -28,7 +28,7 @@ use webrtc::{
     },
 };
 
-use super::{MediaKind, PeerEvent, ReceivedCodec, media, sdp};
+use super::{MediaKind, PeerEvent, ReceivedCodec, checks::Checks, link::Link, media, sdp};
 use crate::call::{Candidate, DescriptionKind, IceState, RtcEvent};
 
 /// State changes and candidates on their way to the application: a few dozen in a call, so this many unread ones mean
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     control: mpsc::Sender<RtcEvent>,
     application: mpsc::Sender<PeerEvent>,
     dropped: AtomicU64,
+    link: Arc<Link>,
+    checks: Arc<Mutex<Checks>>,
     candidates: Mutex<LocalCandidates>,
     payload_types: RwLock<BTreeMap<u8, sdp::Format>>,
     remote_video: Mutex<Option<RemoteVideo>>,
@@ -86,6 +88,8 @@ impl Shared {
             control,
             application,
             dropped: AtomicU64::new(0),
+            link: Arc::default(),
+            checks: Arc::default(),
             candidates: Mutex::default(),
             payload_types: RwLock::default(),
             remote_video: Mutex::default(),
@@ -124,6 +128,16 @@ impl Shared {
     /// How many media events were dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// What is known of the link; written by the interceptors.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// What is known of the candidate pairs; written by the sockets.
+    pub(super) fn checks(&self) -> &Arc<Mutex<Checks>> {
+        &self.checks
     }
 
     /// Whether media can flow; shared with the senders.

@@ -3,11 +3,14 @@
 //! The stack refuses one bad url by failing the whole connection with words like "invalid transport protocol type",
 //! and skips a TCP or TLS url with a log line. Here both become an error that names the url and what to write instead.
 
-use std::net::Ipv6Addr;
+use std::{fmt, net::Ipv6Addr};
 
 use rtc::peer_connection::configuration::RTCIceServer;
 
 use super::{IceServer, RtcConfig, RtcError};
+
+/// Of STUN and TURN over UDP (RFC 7064 section 3.2, RFC 7065 section 3.2).
+const DEFAULT_PORT: u16 = 3478;
 
 /// Why a STUN or TURN url cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -80,6 +83,45 @@ impl IceServer {
             }
         }
         (usable, refused)
+    }
+}
+
+/// Where a url leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ServerUrl {
+    /// A TURN server, else one for STUN alone.
+    pub(crate) relay: bool,
+    /// Name or address, an IPv6 address without its brackets.
+    pub(crate) host: String,
+    /// Port, 3478 where none is given.
+    pub(crate) port: u16,
+}
+
+impl ServerUrl {
+    /// Takes a url apart.
+    ///
+    /// # Errors
+    /// The same that a [`Peer`](super::Peer) refuses.
+    pub(crate) fn parse(url: &str, server: &IceServer) -> Result<Self, IceUrlError> {
+        let text = parse(url, server)?;
+        let (relay, address) = match text.strip_prefix("turn:") {
+            Some(rest) => (true, rest.split('?').next().unwrap_or(rest)),
+            None => (false, text.strip_prefix("stun:").unwrap_or(&text)),
+        };
+        let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => (host, rest.strip_prefix(':')),
+            None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
+        };
+        let port = port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT);
+        Ok(Self { relay, host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { relay, host, port } = self;
+        let scheme = if *relay { "turn" } else { "stun" };
+        if host.contains(':') { write!(f, "{scheme}:[{host}]:{port}") } else { write!(f, "{scheme}:{host}:{port}") }
     }
 }
 
@@ -249,6 +291,21 @@ mod tests {
     #[test]
     fn a_credential_does_not_reach_a_log() {
         assert!(!format!("{:?}", server("turn:a.example")).contains("secret"));
+    }
+
+    #[test]
+    fn a_url_is_taken_apart_and_written_in_full() {
+        for (given, relay, host, port, written) in [
+            ("stun:a.example", false, "a.example", 3478, "stun:a.example:3478"),
+            ("TURN:a.example:99?transport=udp", true, "a.example", 99, "turn:a.example:99"),
+            ("turn:[2001:db8::1]", true, "2001:db8::1", 3478, "turn:[2001:db8::1]:3478"),
+            ("stun:[2001:db8::1]:5", false, "2001:db8::1", 5, "stun:[2001:db8::1]:5"),
+        ] {
+            let url = ServerUrl::parse(given, &server(given)).unwrap();
+            assert_eq!(url, ServerUrl { relay, host: host.to_owned(), port }, "{given}");
+            assert_eq!(url.to_string(), written);
+        }
+        assert!(ServerUrl::parse("turns:a.example", &server("")).is_err());
     }
 
     #[test]

@@ -83,11 +83,12 @@ impl MediaSender {
 
     /// Sends one frame: a VP8 frame, an H.264 access unit in Annex B form, or an Opus packet. `duration` is how long
     /// it is shown or heard, and so the distance of the next frame's timestamp; pacing is the caller's business. Waits
-    /// while the connection is behind.
+    /// while the connection is behind. Returns the frame's RTP timestamp, in units of the codec's clock (90 kHz for
+    /// video, 48 kHz for audio), by which the receiver knows it.
     ///
     /// # Errors
     /// See [`SendError`]; after [`SendError::NotConnected`] and [`SendError::NoCommonCodec`] a later frame may succeed.
-    pub async fn send(&self, data: Bytes, duration: Duration) -> Result<(), SendError> {
+    pub async fn send(&self, data: Bytes, duration: Duration) -> Result<u32, SendError> {
         self.0.send(&data, duration).await
     }
 }
@@ -216,7 +217,7 @@ impl Outgoing {
             .map(|one| one.payload_type)
     }
 
-    async fn send(&self, data: &Bytes, duration: Duration) -> Result<(), SendError> {
+    async fn send(&self, data: &Bytes, duration: Duration) -> Result<u32, SendError> {
         // Taken over the whole frame, so that two tasks cannot mix the packets of theirs.
         let mut stream = self.stream.lock().await;
         if !self.connected.load(Ordering::Acquire) {
@@ -224,13 +225,13 @@ impl Outgoing {
         }
         let negotiated = *lock(&self.negotiated);
         let negotiated = negotiated.ok_or(SendError::NoCommonCodec(self.kind))?;
-        let packets = stream
+        let (timestamp, packets) = stream
             .cut(self.kind, self.names.ssrc, negotiated, data, duration)
             .map_err(|error| SendError::Frame { kind: self.kind, len: data.len(), reason: error.to_string() })?;
         for packet in packets {
             self.track.write_rtp(packet).await.map_err(|_| SendError::Closed(self.kind))?;
         }
-        Ok(())
+        Ok(timestamp)
     }
 }
 
@@ -298,6 +299,7 @@ pub(super) async fn receive(shared: Arc<Shared>, track: Arc<dyn TrackRemote>) {
                 timestamp: header.timestamp,
                 marker: header.marker,
                 ssrc: header.ssrc,
+                payload_type: header.payload_type,
                 payload,
             },
             at: tokio::time::Instant::now().into_std(),

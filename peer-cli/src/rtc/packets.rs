@@ -43,7 +43,7 @@ impl Stream {
         Self { payloader: None, sequence: dice() as u16, first_timestamp: dice() as u32, played: Duration::ZERO }
     }
 
-    /// The packets of one frame; the next one follows after `duration` on the media clock.
+    /// The timestamp and the packets of one frame; the next one follows after `duration` on the media clock.
     pub(super) fn cut(
         &mut self,
         kind: MediaKind,
@@ -51,7 +51,7 @@ impl Stream {
         negotiated: Negotiated,
         data: &Bytes,
         duration: Duration,
-    ) -> Result<Vec<rtp::Packet>> {
+    ) -> Result<(u32, Vec<rtp::Packet>)> {
         let Negotiated { codec, payload_type } = negotiated;
         let description = codec.describe();
         let mut payloader = match self.payloader.take() {
@@ -82,7 +82,7 @@ impl Stream {
             });
             self.sequence = self.sequence.wrapping_add(1);
         }
-        Ok(packets)
+        Ok((timestamp, packets))
     }
 }
 
@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn a_frame_is_cut_into_packets_of_one_timestamp_with_the_marker_on_the_last() {
         let frame = Bytes::from(vec![0; 3000]);
-        let packets = stream().cut(MediaKind::Video, 7, VP8, &frame, Duration::from_millis(20)).unwrap();
+        let (timestamp, packets) = stream().cut(MediaKind::Video, 7, VP8, &frame, Duration::from_millis(20)).unwrap();
+        assert_eq!(timestamp, u32::MAX);
         let facts: Vec<_> =
             packets.iter().map(|packet| (packet.header.sequence_number, packet.header.marker)).collect();
         assert_eq!(facts, [(u16::MAX, false), (0, false), (1, true)]);
@@ -130,8 +131,7 @@ mod tests {
         let duration = Duration::from_nanos(33_333_333);
         let mut last = 0;
         for _ in 0..=30 * 60 {
-            let packets = stream.cut(MediaKind::Video, 7, VP8, &frame, duration).unwrap();
-            last = packets[0].header.timestamp;
+            (last, _) = stream.cut(MediaKind::Video, 7, VP8, &frame, duration).unwrap();
         }
         assert!((60 * 90_000 - 2..=60 * 90_000).contains(&last), "{last}");
     }

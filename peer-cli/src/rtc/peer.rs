@@ -19,10 +19,10 @@ use webrtc::{
 };
 
 use super::{
-    MediaKind, MediaSender, PairStats, PeerEvent, RtcConfig, RtcError,
+    LinkStats, MediaKind, MediaSender, PairStats, PeerEvent, RtcConfig, RtcError,
     build::{build, setup, tracks},
     engine::{self, SendCodec},
-    events::{RemoteVideo, Shared},
+    events::{RemoteVideo, Shared, lock},
     media::{self, Outgoing},
     sdp::{self, Setup},
     stats,
@@ -30,6 +30,7 @@ use super::{
 use crate::{
     call::{Candidate, CommandKind, DescriptionKind, RtcCommand, RtcEvent},
     media::VideoCodec,
+    report::PairTried,
 };
 
 /// A WebRTC connection with one audio and one video section.
@@ -175,6 +176,18 @@ impl Peer {
     /// The nominated path; `None` before there is one.
     pub async fn stats(&self) -> Option<PairStats> {
         stats::read(&*self.pc).await
+    }
+
+    /// The candidate pairs that ICE has tried so far, in the order of their addresses; at most 256.
+    pub async fn pairs(&self) -> Vec<PairTried> {
+        let tried = lock(self.shared.checks()).tried();
+        stats::pairs(&*self.pc, tried).await
+    }
+
+    /// What RTCP and the congestion controller tell about the link. Cheap: it reads a few counters.
+    #[must_use]
+    pub fn link(&self) -> LinkStats {
+        self.shared.link().stats()
     }
 
     /// How many media events were dropped because the event channel was full.

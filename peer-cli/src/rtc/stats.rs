@@ -1,13 +1,27 @@
 //! The path the media takes, as far as the stack's statistics can be trusted.
 //!
-//! The candidate pair's bytes and round trip time are real. The stack's figures derived from the far end's RTCP
+//! The nominated pair's bytes and round trip time are real. About every other pair the stack's statistics say nothing at
+//! all, so those come from the sockets, see `checks`. The stack's figures derived from the far end's RTCP
 //! (`remote-inbound-rtp`, NACK and PLI counts) stay zero whatever happens, so they are not offered here: loss and
 //! jitter are counted from the packets themselves in [`crate::receive`].
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
-use rtc::peer_connection::transport::{RTCIceCandidate, RTCIceCandidateType};
+use rtc::peer_connection::transport::{
+    RTCIceCandidate, RTCIceCandidatePair, RTCIceCandidateType, RTCIceTransportState,
+};
 use webrtc::peer_connection::{PeerConnection, RTCStatsReportEntry, StatsSelector, transport::IceTransport};
+
+use super::{
+    checks::{Tried, Way},
+    engine,
+};
+use crate::{clock, report::PairTried};
 
 /// The nominated candidate pair (RFC 8445) and what runs over it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -86,6 +100,60 @@ pub(super) async fn read(pc: &dyn PeerConnection) -> Option<PairStats> {
         stats.srtp = named(&transport.srtp_cipher);
     }
     Some(stats)
+}
+
+/// Names the pairs that were tried by the candidates they are made of.
+pub(super) async fn pairs(pc: &dyn PeerConnection, tried: Vec<(Way, Tried, Option<SocketAddr>)>) -> Vec<PairTried> {
+    let (mut locals, mut remotes, mut selected, mut over) = (Vec::new(), Vec::new(), None, false);
+    if let Some(ice) = ice_transport(pc).await {
+        locals = ice.get_local_candidates().await.unwrap_or_default();
+        remotes = ice.get_remote_candidates().await.unwrap_or_default();
+        selected = ice.get_selected_candidate_pair().await.ok().flatten();
+        over = ice.state().await.is_ok_and(|state| state == RTCIceTransportState::Failed);
+    }
+    tried
+        .into_iter()
+        .map(|(way, tried, relayed)| {
+            let state = match tried {
+                Tried { answered: 1.., .. } => "succeeded",
+                Tried { sent, .. } if over || sent >= u64::from(engine::CHECKS_PER_PAIR) => "failed",
+                Tried { .. } => "in-progress",
+            };
+            PairTried {
+                local: match (way.server, relayed) {
+                    (None, _) => labelled(&locals, way.local, CandidateKind::Host),
+                    (Some(_), Some(relayed)) => format!("{} {relayed}", CandidateKind::Relay),
+                    (Some(server), None) => format!("{} of {server}", CandidateKind::Relay),
+                },
+                remote: labelled(&remotes, way.remote, CandidateKind::PeerReflexive),
+                state: state.to_owned(),
+                nominated: selected.as_ref().is_some_and(|pair| is_way(pair, way, relayed)),
+                rtt_ms: tried.rtt.map(clock::millis),
+                requests_sent: tried.sent,
+                responses_received: tried.answered,
+            }
+        })
+        .collect()
+}
+
+/// A candidate's kind and address; `otherwise` for one that was never told.
+fn labelled(candidates: &[RTCIceCandidate], at: SocketAddr, otherwise: CandidateKind) -> String {
+    let told = candidates.iter().find(|candidate| is_at(candidate, at)).and_then(kind);
+    format!("{} {at}", told.unwrap_or(otherwise))
+}
+
+/// Whether the nominated pair goes this way. A server reflexive candidate sends from the socket of its host candidate.
+fn is_way(pair: &RTCIceCandidatePair, way: Way, relayed: Option<SocketAddr>) -> bool {
+    let local = match kind(pair.local()) {
+        Some(CandidateKind::Relay) => relayed.is_some_and(|relayed| is_at(pair.local(), relayed)),
+        Some(CandidateKind::Host) => way.server.is_none() && is_at(pair.local(), way.local),
+        Some(CandidateKind::ServerReflexive | CandidateKind::PeerReflexive) | None => way.server.is_none(),
+    };
+    local && is_at(pair.remote(), way.remote)
+}
+
+fn is_at(candidate: &RTCIceCandidate, at: SocketAddr) -> bool {
+    candidate.port == at.port() && candidate.address.parse::<IpAddr>().is_ok_and(|ip| ip == at.ip())
 }
 
 /// There is one transport under everything; it is reached through any sender or receiver.

@@ -1,7 +1,10 @@
 //! Two peers in one process over 127.0.0.1, with the smallest signaling between them that keeps the rules of the
 //! call: candidates after their description, and the polite side gives way when both offer at once.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
@@ -31,6 +34,8 @@ struct Side {
     video: Vec<(ReceivedCodec, u32, RtpPacket)>,
     audio: usize,
     key_frames_asked: usize,
+    /// Sender reports of the far end: kind, NTP time, timestamp, arrival.
+    reports: Vec<(MediaKind, u64, u32, Instant)>,
     closed: usize,
 }
 
@@ -53,6 +58,7 @@ impl Side {
             video: Vec::new(),
             audio: 0,
             key_frames_asked: 0,
+            reports: Vec::new(),
             closed: 0,
         }
     }
@@ -124,6 +130,9 @@ impl Side {
                 self.audio += 1;
             }
             PeerEvent::KeyFrameRequested => self.key_frames_asked += 1,
+            PeerEvent::SenderReport { kind, ntp, rtp_timestamp, at } => {
+                self.reports.push((kind, ntp, rtp_timestamp, at));
+            }
         }
         None
     }
@@ -210,13 +219,13 @@ fn on_loopback() -> RtcConfig {
 async fn send_frame(peer: &Peer) {
     if let Some(video) = peer.video_sender() {
         match video.send(Bytes::from(vec![0x10; 3000]), FRAME).await {
-            Ok(()) | Err(SendError::NotConnected(_) | SendError::NoCommonCodec(_)) => {}
+            Ok(_) | Err(SendError::NotConnected(_) | SendError::NoCommonCodec(_)) => {}
             Err(error @ (SendError::Frame { .. } | SendError::Closed(_))) => panic!("{error}"),
         }
     }
     if let Some(audio) = peer.audio_sender() {
         match audio.send(Bytes::from_static(&[0xfc; 60]), FRAME).await {
-            Ok(()) | Err(SendError::NotConnected(_) | SendError::NoCommonCodec(_)) => {}
+            Ok(_) | Err(SendError::NotConnected(_) | SendError::NoCommonCodec(_)) => {}
             Err(error @ (SendError::Frame { .. } | SendError::Closed(_))) => panic!("{error}"),
         }
     }
@@ -239,7 +248,7 @@ async fn frames_of_one_peer_arrive_at_the_other_as_rtp() {
     let ssrc = video[0].2.ssrc;
     for (codec, clock_rate, packet) in video {
         assert_eq!((codec, *clock_rate), (&ReceivedCodec::Vp8, 90_000));
-        assert_eq!(packet.ssrc, ssrc);
+        assert_eq!((packet.ssrc, packet.payload_type), (ssrc, 96));
         let ticks = packet.timestamp.wrapping_sub(video[0].2.timestamp) as i32;
         assert_eq!(ticks % 1800, 0, "20 ms are 1800 ticks");
     }
@@ -251,6 +260,79 @@ async fn frames_of_one_peer_arrive_at_the_other_as_rtp() {
     assert!(stats.bytes_sent > 0 && stats.bytes_received > 0);
     assert!(stats.srtp.is_some() && stats.dtls.is_some(), "{stats:?}");
     assert_eq!(pair.a.peer.dropped_media(), 0);
+
+    let pairs = pair.a.peer.pairs().await;
+    let nominated: Vec<_> = pairs.iter().filter(|pair| pair.nominated).collect();
+    let [used] = nominated[..] else { panic!("{pairs:?}") };
+    assert_eq!(used.state, "succeeded");
+    assert_eq!(used.local, format!("host {}", stats.local_addr));
+    assert!(used.remote.ends_with(&format!(" {}", stats.remote_addr)), "{used:?}");
+    assert!(used.requests_sent >= used.responses_received && used.responses_received > 0, "{used:?}");
+    assert!(used.rtt_ms.is_some());
+    pair.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_is_known_to_both_sides_by_the_same_timestamp() {
+    let mut pair = Pair::new().await;
+    pair.connect().await;
+    pair.ten_more_frames_each_way().await;
+    let video = pair.a.peer.video_sender().unwrap();
+    let sent = video.send(Bytes::from(vec![0x10; 500]), FRAME).await.unwrap();
+    pair.run_until("that frame", |pair| pair.b.video.iter().any(|(.., packet)| packet.timestamp == sent)).await;
+    pair.close().await;
+}
+
+/// Seconds from the beginning of NTP's time to that of Unix.
+const NTP_TO_UNIX: u64 = 2_208_988_800;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sender_reports_tell_the_clock_of_both_streams_and_their_answers_the_round_trip() {
+    let mut pair = Pair::new().await;
+    pair.connect().await;
+    assert_eq!(pair.a.peer.link().rtcp_rtt, None);
+    pair.run_until("two reports of each kind and a round trip each way", |pair| {
+        let seen = |kind| pair.b.reports.iter().filter(|report| report.0 == kind).count() >= 2;
+        let rtt = |side: &Side| side.peer.link().rtcp_rtt.is_some();
+        seen(MediaKind::Audio) && seen(MediaKind::Video) && rtt(&pair.a) && rtt(&pair.b)
+    })
+    .await;
+
+    #[expect(clippy::disallowed_methods, reason = "the reports carry the wall clock")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for (kind, clock_rate) in [(MediaKind::Audio, 48_000.0), (MediaKind::Video, 90_000.0)] {
+        let reports: Vec<_> = pair.b.reports.iter().filter(|report| report.0 == kind).collect();
+        for (_, ntp, ..) in &reports {
+            assert!((ntp >> 32).abs_diff(now + NTP_TO_UNIX) < 60, "{kind}: {ntp:x}");
+        }
+        // Both clocks of a report have to run at the same speed.
+        let (first, last) = (reports[0], reports[reports.len() - 1]);
+        let wall = (last.1 - first.1) as f64 / (1_u64 << 32) as f64;
+        let media = f64::from(last.2.wrapping_sub(first.2)) / clock_rate;
+        assert!(wall > 0.5 && media > 0.1 * wall && media < 1.5 * wall, "{kind}: {wall} s are {media} s of media");
+        assert!(last.3 > first.3);
+    }
+    for side in [&pair.a, &pair.b] {
+        let rtt = side.peer.link().rtcp_rtt.unwrap();
+        assert!(rtt < Duration::from_secs(1), "{rtt:?} in one machine");
+        assert_eq!(side.peer.link().target_bps, None, "no congestion controller was asked for");
+    }
+    pair.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_congestion_controller_moves_its_target_by_the_far_ends_feedback() {
+    const START: u64 = 300_000;
+    let controlled = RtcConfig { congestion_control: Some(START), ..on_loopback() };
+    let mut pair = Pair::with(controlled, on_loopback()).await;
+    assert_eq!(pair.a.peer.link().target_bps, Some(START));
+    pair.connect().await;
+    pair.run_until("a target other than the first", |pair| {
+        pair.a.peer.link().target_bps.is_some_and(|target| target > 0 && target != START)
+    })
+    .await;
+    assert_eq!(pair.b.peer.link().target_bps, None);
+    pair.ten_more_frames_each_way().await;
     pair.close().await;
 }
 
@@ -262,6 +344,8 @@ async fn a_key_frame_request_reaches_the_sender() {
     pair.b.peer.request_key_frame().await;
     pair.run_until("the request", |pair| pair.a.key_frames_asked > 0).await;
     assert_eq!(pair.b.key_frames_asked, 0);
+    let (a, b) = (pair.a.peer.link(), pair.b.peer.link());
+    assert_eq!((a.plis_sent, a.plis_received, b.plis_sent, b.plis_received), (0, 1, 1, 0));
     pair.close().await;
 }
 

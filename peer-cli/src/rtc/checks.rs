@@ -1,0 +1,322 @@
+//! Brain: which candidate pairs ICE tries, read off the datagrams that carry its connectivity checks.
+//!
+//! The stack's statistics know the nominated pair alone: the others, which are what matters when none works, it never
+//! writes down (`update_ice_agent_stats` copies one pair). But every check is a STUN Binding request that leaves through
+//! a socket, bare or wrapped for a TURN server (RFC 8445 section 7.2.2, RFC 8656 section 3.4), and its answer comes back
+//! with the same transaction id.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use rtc::stun::{
+    attributes::{
+        ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_PRIORITY, ATTR_XOR_PEER_ADDRESS, ATTR_XOR_RELAYED_ADDRESS, AttrType,
+    },
+    message::{
+        CLASS_INDICATION, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND,
+        METHOD_DATA, METHOD_SEND, Message, TransactionId, is_stun_message,
+    },
+    xoraddr::XorMappedAddress,
+};
+
+/// Pairs remembered; a call has a few dozen.
+const MAX_PAIRS: usize = 256;
+
+/// Checks whose answer is waited for; the oldest one is forgotten first.
+const MAX_OPEN: usize = 512;
+
+/// Channels and allocations remembered, each.
+const MAX_RELAYED: usize = 128;
+
+/// A pair as the sockets see it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Way {
+    /// Our socket.
+    pub(super) local: SocketAddr,
+    /// The TURN server in between.
+    pub(super) server: Option<SocketAddr>,
+    /// The far end's candidate.
+    pub(super) remote: SocketAddr,
+}
+
+/// What came of a pair so far.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Tried {
+    /// Checks sent.
+    pub(super) sent: u64,
+    /// Answers that came.
+    pub(super) answered: u64,
+    /// The last round trip.
+    pub(super) rtt: Option<Duration>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    tried: BTreeMap<Way, Tried>,
+    open: VecDeque<(TransactionId, Way, Instant)>,
+    /// Our socket, TURN server, channel number: the far end's candidate.
+    channels: BTreeMap<(SocketAddr, SocketAddr, u16), SocketAddr>,
+    /// Our socket, TURN server: the address it lends.
+    relayed: BTreeMap<(SocketAddr, SocketAddr), SocketAddr>,
+}
+
+/// A datagram that may have to do with checks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Frame<'a> {
+    /// A STUN message.
+    Stun(&'a [u8]),
+    /// A STUN message in a TURN channel (RFC 8656 section 12.4).
+    Channel(u16, &'a [u8]),
+}
+
+impl<'a> Frame<'a> {
+    /// Looks at a few bytes: media, which is nearly everything, is `None`.
+    pub(super) fn of(datagram: &'a [u8]) -> Option<Self> {
+        match datagram {
+            [0..=3, ..] => is_stun_message(datagram).then_some(Self::Stun(datagram)),
+            [high @ 0x40..=0x4f, low, _, _, inner @ ..] if matches!(inner, [0..=3, ..]) && is_stun_message(inner) => {
+                Some(Self::Channel(u16::from_be_bytes([*high, *low]), inner))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Checks {
+    /// Something left.
+    pub(super) fn sent(&mut self, now: Instant, local: SocketAddr, to: SocketAddr, frame: Frame<'_>) {
+        match frame {
+            Frame::Stun(bytes) => {
+                let Some(message) = decode(bytes) else { return };
+                let (method, class) = (message.typ.method, message.typ.class);
+                if method == METHOD_SEND && class == CLASS_INDICATION {
+                    if let (Some(remote), Ok(data)) = (address(&message, ATTR_XOR_PEER_ADDRESS), message.get(ATTR_DATA))
+                    {
+                        self.asked(now, Way { local, server: Some(to), remote }, &data);
+                    }
+                } else if method == METHOD_CHANNEL_BIND && class == CLASS_REQUEST {
+                    let number = message.get(ATTR_CHANNEL_NUMBER).ok();
+                    let number = number.and_then(|value| Some(u16::from_be_bytes([*value.first()?, *value.get(1)?])));
+                    if let (Some(number), Some(remote)) = (number, address(&message, ATTR_XOR_PEER_ADDRESS)) {
+                        insert(&mut self.channels, (local, to, number), remote);
+                    }
+                } else {
+                    self.asked(now, Way { local, server: None, remote: to }, bytes);
+                }
+            }
+            Frame::Channel(number, bytes) => {
+                if let Some(remote) = self.channels.get(&(local, to, number)).copied() {
+                    self.asked(now, Way { local, server: Some(to), remote }, bytes);
+                }
+            }
+        }
+    }
+
+    /// Something came.
+    pub(super) fn received(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, frame: Frame<'_>) {
+        let bytes = match frame {
+            Frame::Stun(bytes) | Frame::Channel(_, bytes) => bytes,
+        };
+        let Some(message) = decode(bytes) else { return };
+        let (method, class) = (message.typ.method, message.typ.class);
+        if method == METHOD_DATA && class == CLASS_INDICATION {
+            if let Some(inner) = message.get(ATTR_DATA).ok().and_then(|data| decode(&data)) {
+                self.answered(now, &inner);
+            }
+        } else if method == METHOD_ALLOCATE && class == CLASS_SUCCESS_RESPONSE {
+            if let Some(relayed) = address(&message, ATTR_XOR_RELAYED_ADDRESS) {
+                insert(&mut self.relayed, (local, from), relayed);
+            }
+        } else {
+            self.answered(now, &message);
+        }
+    }
+
+    /// The pairs, with the address that a TURN server lends to those through one.
+    pub(super) fn tried(&self) -> Vec<(Way, Tried, Option<SocketAddr>)> {
+        let relayed = |way: &Way| self.relayed.get(&(way.local, way.server?)).copied();
+        self.tried.iter().map(|(way, tried)| (*way, *tried, relayed(way))).collect()
+    }
+
+    /// A check is a Binding request with a priority; without one it is a question to a STUN server.
+    fn asked(&mut self, now: Instant, way: Way, bytes: &[u8]) {
+        let Some(message) = decode(bytes) else { return };
+        let is_check = message.typ.method == METHOD_BINDING
+            && message.typ.class == CLASS_REQUEST
+            && message.contains(ATTR_PRIORITY);
+        if !is_check || (self.tried.len() >= MAX_PAIRS && !self.tried.contains_key(&way)) {
+            return;
+        }
+        self.tried.entry(way).or_default().sent += 1;
+        if self.open.len() == MAX_OPEN {
+            self.open.pop_front();
+        }
+        self.open.push_back((message.transaction_id, way, now));
+    }
+
+    fn answered(&mut self, now: Instant, message: &Message) {
+        if message.typ.method != METHOD_BINDING || message.typ.class != CLASS_SUCCESS_RESPONSE {
+            return;
+        }
+        let Some(index) = self.open.iter().rposition(|(id, ..)| *id == message.transaction_id) else {
+            return;
+        };
+        if let Some((_, way, asked)) = self.open.remove(index)
+            && let Some(tried) = self.tried.get_mut(&way)
+        {
+            tried.answered += 1;
+            tried.rtt = Some(now.saturating_duration_since(asked));
+        }
+    }
+}
+
+fn insert<K: Ord>(map: &mut BTreeMap<K, SocketAddr>, key: K, value: SocketAddr) {
+    if map.len() < MAX_RELAYED || map.contains_key(&key) {
+        map.insert(key, value);
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Message> {
+    let mut message = Message::new();
+    message.unmarshal_binary(bytes).ok()?;
+    Some(message)
+}
+
+fn address(message: &Message, attribute: AttrType) -> Option<SocketAddr> {
+    let mut address = XorMappedAddress { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+    address.get_from_as(message, attribute).ok()?;
+    Some(SocketAddr::new(address.ip, address.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use rtc::stun::message::{MessageClass, MessageType, Method};
+
+    use super::*;
+
+    const LATER: Duration = Duration::from_millis(30);
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn message(method: Method, class: MessageClass, id: u8) -> Message {
+        let mut message = Message::new();
+        message.typ = MessageType::new(method, class);
+        message.transaction_id = TransactionId([id; 12]);
+        message.write_header();
+        message
+    }
+
+    fn check(id: u8) -> Vec<u8> {
+        let mut message = message(METHOD_BINDING, CLASS_REQUEST, id);
+        message.add(ATTR_PRIORITY, &[0; 4]);
+        message.raw
+    }
+
+    fn answer(id: u8) -> Vec<u8> {
+        message(METHOD_BINDING, CLASS_SUCCESS_RESPONSE, id).raw
+    }
+
+    fn with_peer(mut message: Message, peer: SocketAddr) -> Message {
+        XorMappedAddress { ip: peer.ip(), port: peer.port() }.add_to_as(&mut message, ATTR_XOR_PEER_ADDRESS).unwrap();
+        message
+    }
+
+    fn in_channel(number: u16, inner: &[u8]) -> Vec<u8> {
+        [&number.to_be_bytes()[..], &(inner.len() as u16).to_be_bytes(), inner].concat()
+    }
+
+    struct World {
+        checks: Checks,
+        now: Instant,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self { checks: Checks::default(), now: tokio::time::Instant::now().into_std() }
+        }
+
+        fn sends(&mut self, local: &str, to: &str, datagram: &[u8]) {
+            self.checks.sent(self.now, at(local), at(to), Frame::of(datagram).unwrap());
+        }
+
+        fn receives(&mut self, local: &str, from: &str, datagram: &[u8]) {
+            self.checks.received(self.now + LATER, at(local), at(from), Frame::of(datagram).unwrap());
+        }
+    }
+
+    #[test]
+    fn media_is_passed_over_at_a_glance() {
+        for datagram in [&[][..], &[0x80; 40], &[0x16; 40], &[0x40, 0, 0, 4, 0x80, 0, 0, 0], &[0x40], &[0; 40]] {
+            assert_eq!(Frame::of(datagram), None);
+        }
+        let check = check(1);
+        assert_eq!(Frame::of(&check), Some(Frame::Stun(&check)));
+        assert_eq!(Frame::of(&in_channel(0x4001, &check)), Some(Frame::Channel(0x4001, &check)));
+    }
+
+    #[test]
+    fn checks_and_their_answers_are_counted_for_each_pair() {
+        let mut world = World::new();
+        world.sends("192.0.2.1:1", "198.51.100.1:1", &check(1));
+        world.sends("192.0.2.1:1", "198.51.100.1:1", &check(2));
+        world.sends("192.0.2.1:1", "198.51.100.2:2", &check(3));
+        world.sends("192.0.2.1:1", "198.51.100.9:3478", &message(METHOD_BINDING, CLASS_REQUEST, 4).raw);
+        world.receives("192.0.2.1:1", "198.51.100.1:1", &answer(2));
+        world.receives("192.0.2.1:1", "198.51.100.1:1", &answer(2));
+        world.receives("192.0.2.1:1", "198.51.100.1:1", &answer(77));
+        world.receives("192.0.2.1:1", "198.51.100.1:1", &check(5));
+        let way = |remote| Way { local: at("192.0.2.1:1"), server: None, remote: at(remote) };
+        assert_eq!(
+            world.checks.tried(),
+            [
+                (way("198.51.100.1:1"), Tried { sent: 2, answered: 1, rtt: Some(LATER) }, None),
+                (way("198.51.100.2:2"), Tried { sent: 1, answered: 0, rtt: None }, None),
+            ]
+        );
+    }
+
+    #[test]
+    fn checks_through_a_relay_are_seen_in_indications_and_in_channels() {
+        let (local, server, remote) = ("192.0.2.1:1", "203.0.113.1:3478", "198.51.100.1:1");
+        let mut world = World::new();
+        let mut allocated = message(METHOD_ALLOCATE, CLASS_SUCCESS_RESPONSE, 9);
+        XorMappedAddress { ip: at("203.0.113.1:50000").ip(), port: 50_000 }
+            .add_to_as(&mut allocated, ATTR_XOR_RELAYED_ADDRESS)
+            .unwrap();
+        world.receives(local, server, &allocated.raw);
+
+        let mut send = with_peer(message(METHOD_SEND, CLASS_INDICATION, 8), at(remote));
+        send.add(ATTR_DATA, &check(1));
+        world.sends(local, server, &send.raw);
+        let mut data = with_peer(message(METHOD_DATA, CLASS_INDICATION, 7), at(remote));
+        data.add(ATTR_DATA, &answer(1));
+        world.receives(local, server, &data.raw);
+
+        let mut bind = with_peer(message(METHOD_CHANNEL_BIND, CLASS_REQUEST, 6), at(remote));
+        bind.add(ATTR_CHANNEL_NUMBER, &[0x40, 0x05, 0, 0]);
+        world.sends(local, server, &bind.raw);
+        world.sends(local, server, &in_channel(0x4005, &check(2)));
+        world.sends(local, server, &in_channel(0x4006, &check(3)));
+        world.receives(local, server, &in_channel(0x4005, &answer(2)));
+
+        let way = Way { local: at(local), server: Some(at(server)), remote: at(remote) };
+        let tried = Tried { sent: 2, answered: 2, rtt: Some(LATER) };
+        assert_eq!(world.checks.tried(), [(way, tried, Some(at("203.0.113.1:50000")))]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut world = World::new();
+        for port in 1..=1000 {
+            world.sends("192.0.2.1:1", &format!("198.51.100.1:{port}"), &check(port as u8));
+        }
+        assert_eq!(world.checks.tried().len(), MAX_PAIRS);
+        assert!(world.checks.open.len() <= MAX_OPEN);
+    }
+}
