@@ -26,8 +26,8 @@ use negotiation::Negotiation;
 use timers::{Timer, Timers};
 
 pub use vocabulary::{
-    Candidate, CommandKind, DescriptionKind, EndReason, FromServer, IceState, Output, Patience, Phase, RtcCommand,
-    RtcEvent, Signal,
+    Candidate, CommandKind, DescriptionKind, EndReason, FromServer, IceState, LossKind, Output, Patience, Phase,
+    RtcCommand, RtcEvent, Signal,
 };
 
 /// One call.
@@ -116,7 +116,9 @@ impl Call {
                 }
                 self.outputs.push_back(Output::Progress(Phase::SignalingBack));
             }
-            FromServer::GaveUp { reason } if !self.is_connected() => self.end(EndReason::SignalingLost { reason }),
+            FromServer::GaveUp { why, reason } if !self.is_connected() => {
+                self.end(EndReason::SignalingLost { why, reason });
+            }
             FromServer::GaveUp { .. } => {}
         }
     }
@@ -128,9 +130,7 @@ impl Call {
         }
         match event {
             RtcEvent::LocalDescription { kind, sdp } => self.local_description(kind, sdp),
-            RtcEvent::LocalCandidate(candidate) => {
-                self.outputs.push_back(Output::Send(Signal::Candidate(Some(candidate))))
-            }
+            RtcEvent::LocalCandidate(candidate) => self.local_candidate(candidate),
             RtcEvent::GatheringComplete => self.outputs.push_back(Output::Send(Signal::Candidate(None))),
             RtcEvent::RemoteAccepted { .. } => self.remote_accepted(),
             RtcEvent::IceState(state) => self.ice_state(state),
@@ -167,11 +167,9 @@ impl Call {
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.expired(now) {
             match timer {
+                Timer::Join if self.is_lost => self.lost_for_good("before it let us into the room"),
                 Timer::Join => self.end(EndReason::NotJoined),
-                Timer::Wait if self.is_lost => {
-                    let reason = "it was lost while we waited for the second member, and did not come back".to_owned();
-                    self.end(EndReason::SignalingLost { reason });
-                }
+                Timer::Wait if self.is_lost => self.lost_for_good("while we waited for the second member"),
                 Timer::Wait => self.end(EndReason::NobodyCame),
                 Timer::Ready if self.stage == Stage::Waiting => self.begin(now),
                 Timer::Ready if self.negotiation.signaling_lost => self.begin_again(now),
@@ -187,6 +185,7 @@ impl Call {
 
     fn joined(&mut self, now: Instant, me: SessionId) {
         self.me = Some(me);
+        self.is_lost = false;
         if self.stage == Stage::Joining {
             self.timers.stop(Timer::Join);
             self.timers.set(Timer::Wait, now + self.patience.wait);
@@ -284,6 +283,10 @@ impl Call {
                 self.stage = Stage::Connecting { ice: true };
                 self.outputs.push_back(Output::Progress(Phase::IceConnected));
             }
+            (IceState::Disconnected | IceState::Failed, Stage::Connecting { ice: true }) => {
+                // The path went away again under the handshake: what does not come up now is not DTLS' fault.
+                self.stage = Stage::Connecting { ice: false };
+            }
             (IceState::Connected | IceState::Completed, Stage::Interrupted) => self.connected(),
             _ => {}
         }
@@ -315,9 +318,8 @@ impl Call {
 
     fn failed(&mut self, now: Instant) {
         match self.stage {
-            Stage::Connecting { .. } => {
-                self.end(EndReason::IceFailed { remote_candidates: self.negotiation.heard_candidate })
-            }
+            Stage::Connecting { ice: true } => self.end(EndReason::DtlsFailed),
+            Stage::Connecting { ice: false } => self.end(self.ice_failed()),
             Stage::Connected => self.interrupted(now),
             Stage::Interrupted if !self.timers.is_set(Timer::Restart) => {
                 self.timers.set(Timer::Restart, now + self.patience.offer);
@@ -339,15 +341,38 @@ impl Call {
         self.timers.set(Timer::Restart, now + patience);
     }
 
+    /// The time from READY to media is over: what was the first thing that did not happen?
     fn not_connected_in_time(&mut self) {
+        let negotiation = &self.negotiation;
+        let engine = |what: &str| EndReason::EngineFailed { reason: format!("the engine {what} in time") };
         let reason = if self.stage == (Stage::Connecting { ice: true }) {
             EndReason::DtlsTimedOut
-        } else if self.negotiation.described {
-            EndReason::IceFailed { remote_candidates: self.negotiation.heard_candidate }
+        } else if self.is_lost && !(negotiation.described && negotiation.heard_candidate) {
+            return self.lost_for_good("while offer, answer and candidates were exchanged");
+        } else if negotiation.described {
+            self.ice_failed()
+        } else if negotiation.answering {
+            engine("did not answer the other side's offer")
+        } else if !self.is_impolite() {
+            EndReason::NoOffer { offered: negotiation.offered }
+        } else if negotiation.offered {
+            EndReason::NoAnswer
         } else {
-            EndReason::NoDescription { offered: self.negotiation.offered }
+            engine("made no offer")
         };
         self.end(reason);
+    }
+
+    fn ice_failed(&self) -> EndReason {
+        EndReason::IceFailed {
+            local_candidates: self.negotiation.own_candidate,
+            remote_candidates: self.negotiation.heard_candidate,
+        }
+    }
+
+    fn lost_for_good(&mut self, when: &str) {
+        let reason = format!("it was lost {when}, and did not come back");
+        self.end(EndReason::SignalingLost { why: LossKind::Lost, reason });
     }
 
     fn end(&mut self, reason: EndReason) {

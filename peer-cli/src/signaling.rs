@@ -7,9 +7,11 @@
 mod connection;
 mod conversation;
 mod dial;
+mod tap;
 #[cfg(test)]
 mod tests;
 
 pub use connection::{Event, Options, Signaling};
 pub use conversation::{Conversation, ConversationError, Output};
-pub use dial::{DialError, ServerUrl, TlsConfigError, UrlError, tls_config};
+pub use dial::{DialError, DialStep, ServerUrl, TlsConfigError, UrlError, tls_config};
+pub use tap::Traffic;

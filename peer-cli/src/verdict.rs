@@ -3,13 +3,18 @@
 //! Causes are looked for in the order in which a call comes about: whoever could not reach the server cannot be blamed
 //! for missing media. The first thing that is wrong is the verdict; the rest follows from it.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::call::EndReason;
-use crate::report::{Direction, PairReport, RelayReport, StreamReport};
+use crate::report::{CandidateReport, Checked, Direction, JudgeLevel, PairReport, PairTried, ProbeReport, RelayReport};
 
 mod cause;
 mod end;
+mod facts;
+mod ice;
+mod media;
+mod remedy;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +22,7 @@ pub use cause::Cause;
 pub use end::End;
 
 /// Does the call work, and if not, why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// Whether it works.
     pub ok: bool,
@@ -25,8 +30,12 @@ pub struct Verdict {
     pub code: Cause,
     /// The verdict in one sentence.
     pub sentence: String,
-    /// What to do, in one sentence; absent when it works.
-    pub remedy: Option<&'static str>,
+    /// What to do, in one sentence; absent when there is nothing to be done.
+    pub remedy: Option<String>,
+    /// What was measured and led to the verdict, each in a short sentence; at least one when the call does not work.
+    /// When it does: the warnings.
+    #[serde(default)]
+    pub facts: Vec<String>,
     /// What the program exits with.
     pub exit_code: u8,
 }
@@ -42,6 +51,10 @@ pub struct Evidence {
     pub expected: Expected,
     /// What the embedded relay counted.
     pub relay: Option<RelayReport>,
+    /// How closely the media was looked at; what was not looked at is not judged.
+    pub judge: JudgeLevel,
+    /// What was asked for, and what came of it.
+    pub expectations: Vec<Checked>,
 }
 
 /// How the call went for one peer.
@@ -57,6 +70,22 @@ pub struct PeerEvidence {
     pub pair: Option<PairReport>,
     /// Whether it wanted to send video and found no codec in common.
     pub no_common_codec: bool,
+    /// The candidates of both sides that it knew.
+    pub candidates: Vec<CandidateReport>,
+    /// The pairs it tried.
+    pub pairs: Vec<PairTried>,
+    /// What it found out when it asked its STUN and TURN servers itself.
+    pub probes: Vec<ProbeReport>,
+    /// Whether it had a TURN server to use.
+    pub turn_configured: bool,
+    /// Whether it had a STUN server to use.
+    pub stun_configured: bool,
+    /// Whether it was allowed relayed candidates only.
+    pub relay_only: bool,
+    /// Whether signaling was lost after media flowed, and was not back at the end.
+    pub signaling_lost: bool,
+    /// From the moment when media could flow to the end of the call, in milliseconds; 0 when it never could.
+    pub media_duration_ms: f64,
 }
 
 /// What is to arrive in every direction.
@@ -83,36 +112,101 @@ pub enum Wanted {
     Ours,
 }
 
-/// Judges a run.
+impl Wanted {
+    /// Whether it has to come.
+    fn must_come(self) -> bool {
+        matches!(self, Self::Present | Self::Ours)
+    }
+}
+
+/// Judges a run: exactly one cause, the first that is found in this order.
+///
+/// 1. **How the peers ended**, in the order of a call: server not reached, not joined, server lost, engine, no offer,
+///    description refused, no answer, ICE, DTLS, path lost, out of time. Of two peers the one whose end comes earlier
+///    in a call is named, since the other one's follows from it: an offer that never arrived leaves its sender without
+///    an answer. A peer that only saw the other one leave, or nobody come, has no reason of its own and is asked last.
+/// 2. **Why ICE failed** is asked of all peers, as any of them may hold the reason: TURN login refused, then quota,
+///    then TURN unreachable (a server that did not take us says more than one that cannot be seen), then a relay that
+///    refuses the other side's address; where there is no TURN, a silent STUN server; then a side without candidates;
+///    then, only with both sides' reports at hand, that both need a relay and have none; else plain `ICE_FAILED`. A
+///    peer with one working relay is not blamed for its other servers.
+/// 3. **Whether the relay was used**, where that was asked for.
+/// 4. **The media**, all directions at each step: not a packet (no common codec first), nothing decodable, stopped,
+///    black, frozen or wrong pictures, silence, wrong tone. What [`JudgeLevel`] left out is not judged: `packets` knows
+///    only whether packets came and stopped, `frames` also whether frames could be put together. A call too short to
+///    tell is `INTERRUPTED`, never blamed.
+/// 5. **Expectations** that were missed, warnings left aside.
+/// 6. **Signaling lost in mid-call**, which media does not notice: a warning.
 pub fn judge(evidence: &Evidence) -> Verdict {
     let found = early_end(evidence)
         .or_else(|| relay(evidence))
-        .or_else(|| evidence.directions.iter().find_map(|direction| media(evidence, direction)));
-    let (cause, sentence) = found.unwrap_or_else(|| (Cause::Ok, works(evidence)));
-    Verdict { ok: cause == Cause::Ok, code: cause, sentence, remedy: cause.remedy(), exit_code: cause.exit_code() }
+        .or_else(|| media::find(evidence))
+        .or_else(|| quality(&evidence.expectations))
+        .or_else(|| signaling_lost(evidence));
+    let Finding { cause, sentence, mut facts } =
+        found.unwrap_or_else(|| Finding::new(Cause::Ok, format!("{}.", media::works(evidence))));
+    if cause.is_ok() {
+        facts.extend(facts::missed(&evidence.expectations, true));
+    }
+    let remedy = cause.remedy().map(str::to_owned);
+    Verdict { ok: cause.is_ok(), code: cause, sentence, remedy, facts, exit_code: cause.exit_code() }
 }
 
-/// How long before the end of a call the last packet may have come; pictures come some thirty times a second.
-const MOST_QUIET_MS: f64 = 1500.0;
-
-type Finding = (Cause, String);
-
-/// The peer that ended for a reason of its own. One that only saw the other one leave is asked last.
-fn early_end(evidence: &Evidence) -> Option<Finding> {
-    let mut ends: Vec<_> = evidence.peers.iter().filter(|peer| !is_good_end(peer)).collect();
-    ends.sort_by_key(|peer| match &peer.end {
-        End::Call(EndReason::HungUp | EndReason::PeerLeft) => 2,
-        End::Call(EndReason::NobodyCame) => 1,
-        End::Call(_) | End::Unreachable { .. } | End::TimedOut { .. } => 0,
-    });
-    let peer = ends.first()?;
-    let cause = peer.end.cause();
-    if cause == Cause::Interrupted {
-        return Some((cause, "Stopped before media could flow: there is nothing to judge.".to_owned()));
+impl Verdict {
+    /// The same verdict, held against expectations about several calls together: one that is good turns into
+    /// `QUALITY_BELOW_EXPECTED` where one of them is missed, and takes up the warnings where not.
+    #[must_use]
+    pub fn with_expectations(mut self, expectations: &[Checked]) -> Self {
+        if !self.ok {
+            return self;
+        }
+        match quality(expectations) {
+            Some(Finding { cause, sentence, facts }) => Self {
+                ok: cause.is_ok(),
+                code: cause,
+                sentence,
+                remedy: cause.remedy().map(str::to_owned),
+                facts,
+                exit_code: cause.exit_code(),
+            },
+            None => {
+                self.facts.extend(facts::missed(expectations, true));
+                self
+            }
+        }
     }
-    let words = peer.end.words();
-    let stop = if words.ends_with(['.', '?', '!']) { "" } else { "." };
-    Some((cause, format!("The call does not work: {} {words}{stop}", peer.name)))
+}
+
+/// A cause, its sentence, and what it rests on.
+struct Finding {
+    cause: Cause,
+    sentence: String,
+    facts: Vec<String>,
+}
+
+impl Finding {
+    fn new(cause: Cause, sentence: String) -> Self {
+        Self { cause, sentence, facts: Vec::new() }
+    }
+
+    fn with(self, facts: impl IntoIterator<Item = String>) -> Self {
+        Self { facts: facts.into_iter().collect(), ..self }
+    }
+}
+
+/// The peer whose end explains the others', where one ended badly.
+fn early_end(evidence: &Evidence) -> Option<Finding> {
+    let peer = evidence.peers.iter().filter(|peer| !is_good_end(peer)).min_by_key(|peer| peer.end.rank())?;
+    if let Some(finding) = ice::find(evidence, peer) {
+        return Some(finding);
+    }
+    let cause = peer.end.cause();
+    let facts = evidence.peers.iter().flat_map(facts::end);
+    if cause == Cause::Interrupted {
+        let sentence = "Stopped before media could flow: there is nothing to judge.".to_owned();
+        return Some(Finding::new(cause, sentence).with(facts));
+    }
+    Some(Finding::new(cause, facts::does_not_work(&format!("{} {}", peer.name, peer.end.words()))).with(facts))
 }
 
 /// Hanging up, or being hung up on, once media could flow.
@@ -124,12 +218,13 @@ fn relay(evidence: &Evidence) -> Option<Finding> {
     if !evidence.expected.relay {
         return None;
     }
+    let pairs = evidence.peers.iter().map(facts::pair);
     let direct = evidence.peers.iter().find(|p| p.pair.as_ref().is_none_or(|pair| pair.local != "relay"));
     if let Some(peer) = direct {
         let local = peer.pair.as_ref().map_or("unknown", |pair| pair.local.as_str());
         let sentence =
             format!("The call was to go through the relay, and {}'s side of the pair is {local}.", peer.name);
-        return Some((Cause::RelayNotUsed, sentence));
+        return Some(Finding::new(Cause::RelayNotUsed, sentence).with(pairs));
     }
     let relay = evidence.relay.as_ref()?;
     let received: u64 = evidence.directions.iter().map(received_bytes).sum();
@@ -138,7 +233,11 @@ fn relay(evidence: &Evidence) -> Option<Finding> {
         let sentence = format!(
             "The call was to go through the relay, which counted {carried} bytes where the peers received {received}."
         );
-        (Cause::RelayNotUsed, sentence)
+        let counted = format!(
+            "the relay counted {} allocations, {} bytes to peers and {} bytes to clients",
+            relay.allocations, relay.bytes_to_peers, relay.bytes_to_clients
+        );
+        Finding::new(Cause::RelayNotUsed, sentence).with(std::iter::once(counted).chain(pairs))
     })
 }
 
@@ -148,110 +247,32 @@ fn received_bytes(direction: &Direction) -> u64 {
     video + audio
 }
 
-fn media(evidence: &Evidence, direction: &Direction) -> Option<Finding> {
-    let way = format!("from {} to {}", direction.from, direction.to);
-    video(evidence, direction, &way).or_else(|| audio(evidence, direction, &way))
+fn quality(expectations: &[Checked]) -> Option<Finding> {
+    let missed: Vec<_> = facts::missed(expectations, false).collect();
+    let first = missed.first()?.trim_end_matches('.');
+    let more = match missed.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let sentence = format!("The call works, but not as well as was asked: {first}{more}.");
+    let warnings = facts::missed(expectations, true);
+    Some(Finding::new(Cause::QualityBelowExpected, sentence).with(missed.into_iter().chain(warnings)))
 }
 
-fn video(evidence: &Evidence, direction: &Direction, way: &str) -> Option<Finding> {
-    let wanted = evidence.expected.video;
-    let Some(video) = &direction.video else {
-        if matches!(wanted, Wanted::Nothing | Wanted::IfAny) {
-            return None;
-        }
-        let codec = evidence.peers.iter().any(|p| p.name == direction.from && p.no_common_codec);
-        return Some(if codec {
-            (Cause::NoCommonCodec, format!("No video goes {way}: both sides have no video codec in common."))
-        } else {
-            (Cause::NoMedia, format!("The path is up, and not one video packet came {way}."))
-        });
-    };
-    if wanted == Wanted::Nothing {
+fn signaling_lost(evidence: &Evidence) -> Option<Finding> {
+    let lost: Vec<_> = evidence.peers.iter().filter(|peer| peer.signaling_lost).collect();
+    if lost.is_empty() {
         return None;
     }
-    if video.decoded == 0 {
-        let packets = video.stream.packets;
-        return Some((
-            Cause::NotDecodable,
-            format!("{packets} video packets came {way}, and no picture could be decoded."),
-        ));
-    }
-    if let Some(stopped) = stopped(&video.stream, "video", way).filter(|_| wanted != Wanted::IfAny) {
-        return Some(stopped);
-    }
-    if wanted != Wanted::IfAny && video.black == video.decoded {
-        return Some((Cause::BlackPicture, format!("All {} pictures {way} are black.", video.decoded)));
-    }
-    if wanted == Wanted::Ours && (video.wrong_peer > 0 || video.stamped == 0) {
-        let what = if video.stamped == 0 { "do not carry the sender's stamp" } else { "carry another peer's stamp" };
-        return Some((Cause::WrongPicture, format!("Pictures came {way}, and they {what}.")));
-    }
-    None
-}
-
-fn audio(evidence: &Evidence, direction: &Direction, way: &str) -> Option<Finding> {
-    let wanted = evidence.expected.audio;
-    let Some(audio) = &direction.audio else {
-        let needed = !matches!(wanted, Wanted::Nothing | Wanted::IfAny);
-        return needed.then(|| (Cause::NoMedia, format!("The path is up, and not one audio packet came {way}.")));
-    };
-    if matches!(wanted, Wanted::Nothing | Wanted::IfAny) {
-        return None;
-    }
-    if audio.seconds <= 0.0 {
-        let packets = audio.stream.packets;
-        return Some((
-            Cause::NotDecodable,
-            format!("{packets} audio packets came {way}, and no sound could be decoded."),
-        ));
-    }
-    if let Some(stopped) = stopped(&audio.stream, "audio", way) {
-        return Some(stopped);
-    }
-    if !audio.audible {
-        let level = audio.level_dbfs.map_or_else(|| "no level at all".to_owned(), |l| format!("{l:.0} dBFS"));
-        return Some((Cause::Silence, format!("Sound came {way}, and there is nothing to hear in it ({level}).")));
-    }
-    let right = match (audio.expected_tone_hz, audio.tone_hz) {
-        (None, _) => true,
-        (Some(expected), Some(heard)) => (expected - heard).abs() <= expected * 0.03,
-        (Some(_), None) => false,
-    };
-    if wanted == Wanted::Ours && !right {
-        let heard = audio.tone_hz.map_or_else(|| "no clear tone".to_owned(), |hz| format!("{hz:.0} Hz"));
-        let expected = audio.expected_tone_hz.unwrap_or_default();
-        return Some((Cause::WrongTone, format!("The tone {way} should be {expected:.0} Hz, and {heard} was heard.")));
-    }
-    None
-}
-
-/// Media that came at first and then no more; a camera or a network that went away in mid-call.
-fn stopped(stream: &StreamReport, kind: &str, way: &str) -> Option<Finding> {
-    (stream.quiet_ms > MOST_QUIET_MS).then(|| {
-        let seconds = stream.quiet_ms / 1000.0;
-        (Cause::MediaStopped, format!("The {kind} {way} stopped {seconds:.1} s before the end of the call."))
-    })
-}
-
-fn works(evidence: &Evidence) -> String {
-    let relayed = if evidence.expected.relay { ", through the relay" } else { "" };
-    if evidence.expected.video == Wanted::IfAny {
-        let came = evidence.directions.first();
-        let kinds = match came.map(|d| (d.video.is_some(), d.audio.as_ref().map(|audio| audio.audible))) {
-            Some((true, Some(true))) => "decodable video and audible audio arrived",
-            Some((true, Some(false))) => "decodable video and silence arrived",
-            Some((true, None)) => "decodable video arrived, and no audio",
-            Some((false, Some(true))) => "audible audio arrived, and no video",
-            Some((false, Some(false))) => "silence arrived, and no video",
-            Some((false, None)) | None => "the path was up, and the other side sent nothing",
-        };
-        return format!("The call works: {kinds}{relayed}.");
-    }
-    let kinds = match (evidence.expected.video, evidence.expected.audio) {
-        (Wanted::Nothing, Wanted::Nothing) => "the path is up",
-        (Wanted::Nothing, _) => "audible audio",
-        (_, Wanted::Nothing) => "decodable video",
-        _ => "decodable video and audible audio",
-    };
-    format!("The call works: {kinds} in both directions{relayed}.")
+    let names: Vec<_> = lost.iter().map(|peer| peer.name.as_str()).collect();
+    let sentence = format!(
+        "{}; meanwhile the signaling server was lost ({}), and was not back at the end.",
+        media::works(evidence),
+        names.join(", ")
+    );
+    let facts = lost.iter().map(|peer| {
+        let seconds = peer.media_duration_ms / 1000.0;
+        format!("{} had media for {seconds:.1} s and no signaling server at the end", peer.name)
+    });
+    Some(Finding::new(Cause::SignalingLostInCall, sentence).with(facts))
 }

@@ -30,6 +30,10 @@ pub(super) struct Negotiation {
     pub(super) offered: bool,
     /// Whether offer and answer have both been exchanged.
     pub(super) described: bool,
+    /// Whether an offer of the other side lies with the engine, which has not answered it yet.
+    pub(super) answering: bool,
+    /// Whether the engine has told any candidate of ours.
+    pub(super) own_candidate: bool,
     /// Whether any candidate of the other side has come.
     pub(super) heard_candidate: bool,
     /// The server was lost before media flowed: the next READY starts anew.
@@ -56,7 +60,13 @@ impl Call {
         self.outputs.push_back(Output::Rtc(RtcCommand::CreateOffer { ice_restart }));
     }
 
+    pub(super) fn local_candidate(&mut self, candidate: Candidate) {
+        self.negotiation.own_candidate = true;
+        self.outputs.push_back(Output::Send(Signal::Candidate(Some(candidate))));
+    }
+
     pub(super) fn local_description(&mut self, kind: DescriptionKind, sdp: String) {
+        self.negotiation.own_candidate |= names_candidates(&sdp);
         let phase = match kind {
             DescriptionKind::Offer if self.negotiation.stale_offers > 0 => {
                 self.negotiation.stale_offers -= 1;
@@ -69,6 +79,7 @@ impl Call {
             }
             DescriptionKind::Answer => {
                 self.negotiation.described = true;
+                self.negotiation.answering = false;
                 Phase::AnswerSent
             }
         };
@@ -90,6 +101,9 @@ impl Call {
                 return self.keep_early(signal);
             }
             self.start_connecting(now);
+        }
+        if let Signal::Description { sdp, .. } = &signal {
+            self.negotiation.heard_candidate |= names_candidates(sdp);
         }
         match signal {
             Signal::Description { kind: DescriptionKind::Offer, sdp } => self.remote_offer(now, sdp),
@@ -116,6 +130,7 @@ impl Call {
 
     fn accept_offer(&mut self, sdp: String) {
         self.negotiation.pending_remote += 1;
+        self.negotiation.answering = true;
         self.outputs.push_back(Output::Rtc(RtcCommand::AcceptOffer { sdp }));
     }
 
@@ -207,4 +222,9 @@ impl Call {
         self.take_back_offer();
         self.offer_or_wait(now);
     }
+}
+
+/// Peers that do not trickle (RFC 8838) write their candidates into the description.
+fn names_candidates(sdp: &str) -> bool {
+    sdp.lines().any(|line| line.starts_with("a=candidate:"))
 }

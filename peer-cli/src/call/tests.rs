@@ -262,14 +262,62 @@ fn every_wait_has_its_end() {
     assert_eq!(lonely.next_deadline(), end(EndReason::NobodyCame));
     let (mut a, _) = Harness::ready("a", "b");
     a.rtc(local(Offer));
-    assert_eq!(a.next_deadline(), end(EndReason::NoDescription { offered: true }));
+    assert_eq!(a.next_deadline(), end(EndReason::NoAnswer));
     let (mut a, _) = Harness::ready("a", "b");
     a.rtc(local(Offer));
     a.from("b", description(Answer));
-    assert_eq!(a.next_deadline(), end(EndReason::IceFailed { remote_candidates: false }));
+    assert_eq!(a.next_deadline(), end(ice_failed(false, false)));
     let (mut a, _) = Harness::ready("a", "b");
     a.rtc(RtcEvent::IceState(IceState::Connected));
     assert_eq!(a.next_deadline(), end(EndReason::DtlsTimedOut));
+}
+
+fn ice_failed(local_candidates: bool, remote_candidates: bool) -> EndReason {
+    EndReason::IceFailed { local_candidates, remote_candidates }
+}
+
+#[test]
+fn who_was_to_offer_and_did_not_is_told_even_if_our_own_offer_went_out_instead() {
+    let (mut b, _) = Harness::ready("b", "a");
+    assert_eq!(b.next_deadline(), [offer()]);
+    b.rtc(local(Offer));
+    assert_eq!(b.next_deadline(), end(EndReason::NoOffer { offered: true }));
+}
+
+#[test]
+fn an_engine_that_makes_no_description_is_told_as_that() {
+    let (mut a, _) = Harness::ready("a", "b");
+    let outputs = a.next_deadline();
+    assert!(matches!(outputs.last(), Some(Output::Ended(EndReason::EngineFailed { .. }))), "{outputs:?}");
+    let (mut b, _) = Harness::ready("b", "a");
+    b.from("a", description(Offer));
+    let outputs = b.next_deadline();
+    assert!(matches!(outputs.last(), Some(Output::Ended(EndReason::EngineFailed { .. }))), "{outputs:?}");
+}
+
+#[test]
+fn candidates_count_whether_they_trickle_or_stand_in_the_description() {
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(local(Offer));
+    a.rtc(RtcEvent::LocalCandidate(candidate(1)));
+    a.from("b", description(Answer));
+    assert_eq!(a.rtc(RtcEvent::Failed), end(ice_failed(true, false)));
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(local(Offer));
+    let sdp = "v=0\r\na=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n".to_owned();
+    a.from("b", Signal::Description { kind: Answer, sdp });
+    assert_eq!(a.rtc(RtcEvent::Failed), end(ice_failed(false, true)));
+}
+
+#[test]
+fn an_engine_that_fails_while_a_pair_works_fails_in_dtls() {
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(RtcEvent::IceState(IceState::Connected));
+    assert_eq!(a.rtc(RtcEvent::Failed), end(EndReason::DtlsFailed));
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(RtcEvent::IceState(IceState::Connected));
+    a.rtc(RtcEvent::IceState(IceState::Disconnected));
+    assert_eq!(a.rtc(RtcEvent::Failed), end(ice_failed(false, false)), "the path went away under the handshake");
 }
 
 #[test]
@@ -364,6 +412,39 @@ fn a_server_lost_while_waiting_is_told_as_that() {
 }
 
 #[test]
+fn a_server_lost_before_it_let_us_in_or_in_mid_negotiation_is_told_as_that() {
+    let mut a = Harness::joining();
+    a.server(FromServer::Lost);
+    let outputs = a.next_deadline();
+    assert!(matches!(outputs.last(), Some(Output::Ended(EndReason::SignalingLost { .. }))), "{outputs:?}");
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(local(Offer));
+    a.server(FromServer::Lost);
+    let outputs = a.next_deadline();
+    assert!(matches!(outputs.last(), Some(Output::Ended(EndReason::SignalingLost { .. }))), "{outputs:?}");
+}
+
+#[test]
+fn a_server_that_came_back_is_not_blamed_for_an_empty_room() {
+    let mut a = Harness::joining();
+    a.server(FromServer::Lost);
+    a.server(FromServer::Me(sid("a")));
+    assert_eq!(a.next_deadline(), end(EndReason::NobodyCame));
+}
+
+#[test]
+fn a_server_given_up_says_why() {
+    for why in [LossKind::Lost, LossKind::NotStomp, LossKind::LoginRefused, LossKind::JoinRefused] {
+        let mut a = Harness::joining();
+        let reason = "gone".to_owned();
+        assert_eq!(
+            a.server(FromServer::GaveUp { why, reason: reason.clone() }),
+            end(EndReason::SignalingLost { why, reason })
+        );
+    }
+}
+
+#[test]
 fn lost_signaling_does_not_touch_media() {
     let (mut a, _) = Harness::ready("a", "b");
     a.rtc(RtcEvent::Connected);
@@ -371,7 +452,7 @@ fn lost_signaling_does_not_touch_media() {
     assert_eq!(a.server(FromServer::Back), [progress(Phase::SignalingBack)]);
     assert_eq!(a.server(FromServer::Me(sid("z"))), []);
     assert_eq!(a.server(FromServer::Members(vec![sid("z")])), [], "the other one is not back yet");
-    assert_eq!(a.server(FromServer::GaveUp { reason: "gone".into() }), []);
+    assert_eq!(a.server(FromServer::GaveUp { why: LossKind::Lost, reason: "gone".into() }), []);
     assert!(a.call.is_connected());
 }
 

@@ -45,9 +45,24 @@ pub enum FromServer {
     Back,
     /// The connection to the server is gone for good.
     GaveUp {
+        /// Which kind of end it was.
+        why: LossKind,
         /// Why, in one sentence.
         reason: String,
     },
+}
+
+/// Why the server is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossKind {
+    /// The connection broke, and the server did not come back in time.
+    Lost,
+    /// What answers does not speak STOMP, or does not speak it as a server.
+    NotStomp,
+    /// It answered CONNECT with an ERROR.
+    LoginRefused,
+    /// It answered the subscriptions or the join with an ERROR.
+    JoinRefused,
 }
 
 /// A signal from peer to peer.
@@ -233,11 +248,13 @@ pub enum EndReason {
     NotJoined,
     /// No second member joined in time.
     NobodyCame,
-    /// Two members, and no offer from either side led to an answer in time.
-    NoDescription {
-        /// Whether an offer of ours went out unanswered; else none came.
+    /// The other side was to offer, and did not in time.
+    NoOffer {
+        /// Whether an offer of ours went out in its place, and was not answered either.
         offered: bool,
     },
+    /// It was ours to offer, and no answer came in time.
+    NoAnswer,
     /// A description of the other side could not be used.
     DescriptionRefused {
         /// Offer or answer.
@@ -252,15 +269,21 @@ pub enum EndReason {
     },
     /// Descriptions were exchanged, and no candidate pair came up.
     IceFailed {
+        /// Whether the engine had found any candidate of ours.
+        local_candidates: bool,
         /// Whether any candidate of the other side had come.
         remote_candidates: bool,
     },
     /// ICE found a pair, and the DTLS handshake did not end in time.
     DtlsTimedOut,
+    /// ICE found a pair, and the engine gave up on the DTLS handshake over it.
+    DtlsFailed,
     /// Media flowed, was cut, and did not come back.
     IceLost,
     /// The server was lost for good before media flowed.
     SignalingLost {
+        /// Which kind of end it was.
+        why: LossKind,
         /// Why, in one sentence.
         reason: String,
     },

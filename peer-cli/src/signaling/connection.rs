@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-use super::conversation::{Conversation, Output};
+use super::conversation::{Conversation, ConversationError, Output};
 use super::dial::{DialError, ServerUrl, Socket, dial};
-use crate::call::{FromServer, Signal};
+use super::tap::{Traffic, is_heart_beat};
+use crate::call::{FromServer, LossKind, Signal};
 use crate::clock::{now, until};
 
 /// Events and commands that may wait; a call has some dozens in all.
@@ -40,6 +41,10 @@ pub struct Options {
     pub tls: Arc<rustls::ClientConfig>,
     /// How long to go on dialling after a loss.
     pub give_up: Duration,
+    /// What to send as `Origin` (RFC 6454), which browsers always do; `None` sends none.
+    pub origin: Option<String>,
+    /// Who is shown every frame in both directions. Nobody waits for it: what does not fit into its queue is left out.
+    pub tap: Option<mpsc::Sender<Traffic>>,
 }
 
 /// What the signaling side reports.
@@ -75,7 +80,7 @@ impl Signaling {
     /// Dials once, then runs the conversation in a task of its own. Events come through the receiver; it ends after
     /// [`leave`](Self::leave), or after [`FromServer::GaveUp`].
     pub async fn open(options: Options) -> Result<(Self, mpsc::Receiver<Event>), DialError> {
-        let socket = dial(&options.url, &options.tls).await?;
+        let socket = dial(&options.url, options.origin.as_deref(), &options.tls).await?;
         let (commands, command_queue) = mpsc::channel(QUEUE);
         let (events, event_queue) = mpsc::channel(QUEUE);
         let host = options.url.host().to_owned();
@@ -129,7 +134,7 @@ enum Outcome {
     /// The connection is gone, for this reason.
     Lost(String),
     /// The server does not speak with us, for this reason.
-    Broken(String),
+    Broken(ConversationError),
 }
 
 impl Driver {
@@ -145,12 +150,12 @@ impl Driver {
             let reason = match outcome {
                 Outcome::Done => return,
                 Outcome::Lost(_) | Outcome::Broken(_) if leaving => return,
-                Outcome::Broken(reason) if !self.ever_joined => {
-                    // It would say the same again.
-                    let _ = self.events.send(Event::Call(FromServer::GaveUp { reason })).await;
-                    return;
+                // It would say the same again.
+                Outcome::Broken(error) if !self.ever_joined => {
+                    return gave_up(&self.events, error.kind(), error.to_string()).await;
                 }
-                Outcome::Lost(reason) | Outcome::Broken(reason) => reason,
+                Outcome::Broken(error) => error.to_string(),
+                Outcome::Lost(reason) => reason,
             };
             tracing::debug!(%reason, "signaling connection lost");
             if self.forward_events().await.is_err() {
@@ -158,10 +163,7 @@ impl Driver {
             }
             socket = match self.dial_again().await {
                 Some(socket) => socket,
-                None => {
-                    let _ = self.events.send(Event::Call(FromServer::GaveUp { reason })).await;
-                    return;
-                }
+                None => return gave_up(&self.events, LossKind::Lost, reason).await,
             };
         }
     }
@@ -196,7 +198,16 @@ impl Driver {
     }
 
     fn bytes(&mut self, bytes: Bytes) {
+        self.tap(false, &bytes);
         self.conversation.handle_bytes(now(), bytes);
+    }
+
+    /// Shows frames to whoever wants to see them; heart-beats are none.
+    fn tap(&self, sent: bool, text: &Bytes) {
+        if let Some(tap) = self.options.tap.as_ref().filter(|_| !is_heart_beat(text)) {
+            // Watching must not change what is watched: what does not fit is left out.
+            let _ = tap.try_send(Traffic { at: now(), sent, text: text.clone() });
+        }
     }
 
     /// A queue whose other end is gone means the same as a leave.
@@ -214,6 +225,7 @@ impl Driver {
             let event = match output {
                 Output::Transmit(bytes) => {
                     written = true;
+                    self.tap(true, &bytes);
                     let message = match Utf8Bytes::try_from(bytes) {
                         Ok(text) => Message::Text(text),
                         Err(_) => continue,
@@ -233,7 +245,7 @@ impl Driver {
                 Output::Connected { version, server } => Event::Connected { version, server },
                 Output::IceServers(servers) => Event::IceServers(servers),
                 Output::Done => return Some(Outcome::Done),
-                Output::Broken(error) => return Some(Outcome::Broken(error.to_string())),
+                Output::Broken(error) => return Some(Outcome::Broken(error)),
             };
             if self.events.send(event).await.is_err() {
                 self.conversation.leave(now());
@@ -272,7 +284,7 @@ impl Driver {
                 }
             }
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            match dial(&self.options.url, &self.options.tls).await {
+            match dial(&self.options.url, self.options.origin.as_deref(), &self.options.tls).await {
                 Ok(socket) if Instant::now() < give_up => return Some(socket),
                 Ok(_) => return None,
                 Err(error) => tracing::debug!(%error, "dialling again failed"),
@@ -282,6 +294,11 @@ impl Driver {
             }
         }
     }
+}
+
+/// The last word of a conversation; nobody is left to hear it where the call is over already.
+async fn gave_up(events: &mpsc::Sender<Event>, why: LossKind, reason: String) {
+    let _ = events.send(Event::Call(FromServer::GaveUp { why, reason })).await;
 }
 
 /// Between half and the whole of `pause`, so that clients of a restarted server do not come back all at once.

@@ -15,7 +15,7 @@ use dialtone_wire::stomp::{
 };
 use dialtone_wire::{DisplayName, RoomId, SendDestination, SessionId, Topic};
 
-use crate::call::{DescriptionKind, FromServer, Signal};
+use crate::call::{DescriptionKind, FromServer, LossKind, Signal};
 
 /// How long the server may take to answer CONNECT.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -61,12 +61,30 @@ pub enum ConversationError {
     /// Nothing came in answer to CONNECT.
     #[error("the server did not answer CONNECT within {} s; it may not speak STOMP", CONNECT_PATIENCE.as_secs())]
     NoAnswer,
-    /// The server said ERROR.
+    /// The server said ERROR in answer to CONNECT.
+    #[error("the server answered CONNECT with an error: {0}")]
+    LoginRefused(String),
+    /// The server said ERROR before it had let us into the room.
+    #[error("the server answered the join with an error: {0}")]
+    JoinRefused(String),
+    /// The server said ERROR later.
     #[error("the server ended the session: {0}")]
     Refused(String),
     /// Nothing has come for too long.
     #[error("the server has been silent for {} s although it promised heart-beats", .0.as_secs())]
     Silent(Duration),
+}
+
+impl ConversationError {
+    /// What it means for a run that was never in the room.
+    pub fn kind(&self) -> LossKind {
+        match self {
+            Self::NotStomp(_) | Self::NotAServer(_) | Self::NoAnswer => LossKind::NotStomp,
+            Self::LoginRefused(_) => LossKind::LoginRefused,
+            Self::JoinRefused(_) => LossKind::JoinRefused,
+            Self::Refused(_) | Self::Silent(_) => LossKind::Lost,
+        }
+    }
 }
 
 /// A conversation with one server about one room; it outlives connections.
@@ -83,6 +101,8 @@ pub struct Conversation {
     me: Option<SessionId>,
     /// Whether there was an earlier connection on which the room was joined.
     joined_before: bool,
+    /// Whether the call knows of the present outage.
+    loss_told: bool,
     heart_beat: Beats,
     deadline: Option<Instant>,
     kept: VecDeque<Signal>,
@@ -117,6 +137,7 @@ impl Conversation {
             resume: None,
             me: None,
             joined_before: false,
+            loss_told: false,
             heart_beat: Beats::default(),
             deadline: None,
             kept: VecDeque::new(),
@@ -146,7 +167,14 @@ impl Conversation {
     pub fn handle_closed(&mut self) {
         self.heart_beat = Beats::default();
         self.deadline = None;
-        if matches!(self.stage, Stage::Joining | Stage::Joined) {
+        let news = match self.stage {
+            Stage::Joining | Stage::Joined => true,
+            // A server that hangs up on CONNECT is as lost as one that does so later.
+            Stage::Connecting => !self.loss_told,
+            Stage::Disconnected | Stage::Leaving => false,
+        };
+        if news {
+            self.loss_told = true;
             self.joined_before |= self.stage == Stage::Joined;
             self.outputs.push_back(Output::Event(FromServer::Lost));
         }
@@ -268,8 +296,12 @@ impl Conversation {
                 // A resume token that the server calls an error is not worth a second try.
                 self.resume = None;
                 let body = String::from_utf8_lossy(&error.body);
-                let words = [error.message.as_str(), body.trim()].join(" ");
-                self.broken(ConversationError::Refused(words.trim().to_owned()));
+                let words = [error.message.as_str(), body.trim()].join(" ").trim().to_owned();
+                self.broken(match self.stage {
+                    Stage::Connecting => ConversationError::LoginRefused(words),
+                    Stage::Joining => ConversationError::JoinRefused(words),
+                    Stage::Disconnected | Stage::Joined | Stage::Leaving => ConversationError::Refused(words),
+                });
             }
         }
     }
@@ -333,6 +365,7 @@ impl Conversation {
         let first = self.stage == Stage::Joining;
         if first {
             self.stage = Stage::Joined;
+            self.loss_told = false;
             self.deadline = None;
             if self.joined_before {
                 self.outputs.push_back(Output::Event(FromServer::Back));

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::http::Uri;
-use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest, error::ProtocolError};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -82,6 +82,33 @@ impl std::fmt::Display for ServerUrl {
     }
 }
 
+/// The steps of reaching a server, in their order; one of them failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialStep {
+    /// Its name was not resolved.
+    Dns,
+    /// No TCP connection came about.
+    Connect,
+    /// The TLS handshake did not come about.
+    Tls,
+    /// It answered with this HTTP status instead of 101.
+    Http(u16),
+    /// What listens there does not speak WebSocket, or says nothing at all.
+    NotWebSocket,
+}
+
+impl DialStep {
+    /// In words, as the subject of a sentence.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Dns => "resolving the host name",
+            Self::Connect => "the TCP connection",
+            Self::Tls => "the TLS handshake",
+            Self::Http(_) | Self::NotWebSocket => "the WebSocket handshake",
+        }
+    }
+}
+
 /// Which step of reaching the server failed, and what to look at.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -103,10 +130,10 @@ pub enum DialError {
         source: io::Error,
     },
     /// A step took too long.
-    #[error("{step} took longer than {} s", STEP.as_secs())]
+    #[error("{} took longer than {} s", .step.words(), STEP.as_secs())]
     TimedOut {
         /// Which step.
-        step: &'static str,
+        step: DialStep,
     },
     /// The TLS handshake failed.
     #[error("TLS with {host} failed ({source}); for a certificate of your own give its CA with --tls-ca FILE")]
@@ -127,6 +154,26 @@ pub enum DialError {
     /// What answers is not a WebSocket server.
     #[error("what listens there does not speak WebSocket ({0})")]
     NotWebSocket(String),
+    /// The origin to be sent is no text for an HTTP header.
+    #[error("{origin:?} cannot be sent as an origin; expected something like https://call.example")]
+    Origin {
+        /// What was given.
+        origin: String,
+    },
+}
+
+impl DialError {
+    /// Which step failed.
+    pub fn step(&self) -> DialStep {
+        match self {
+            Self::Dns { .. } => DialStep::Dns,
+            Self::Connect { .. } => DialStep::Connect,
+            Self::TimedOut { step } => *step,
+            Self::Tls { .. } => DialStep::Tls,
+            Self::Http { status, .. } => DialStep::Http(*status),
+            Self::NotWebSocket(_) | Self::Origin { .. } => DialStep::NotWebSocket,
+        }
+    }
 }
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -169,11 +216,18 @@ pub struct TlsConfigError {
     pub reason: String,
 }
 
-/// Opens a WebSocket.
-pub(super) async fn dial(url: &ServerUrl, tls: &Arc<rustls::ClientConfig>) -> Result<Socket, DialError> {
-    match dial_offering(url, tls, true).await {
+/// Opens a WebSocket, with an `Origin` header where there is one to send.
+pub(super) async fn dial(
+    url: &ServerUrl,
+    origin: Option<&str>,
+    tls: &Arc<rustls::ClientConfig>,
+) -> Result<Socket, DialError> {
+    let origin = origin.map(origin_header).transpose()?;
+    match dial_offering(url, origin.as_ref(), tls, true).await {
         // A server that chooses none of the sub-protocols is within its rights; the library wants it not offered then.
-        Err(Failure::NoSubprotocol) => dial_offering(url, tls, false).await.map_err(Failure::into_error),
+        Err(Failure::NoSubprotocol) => {
+            dial_offering(url, origin.as_ref(), tls, false).await.map_err(Failure::into_error)
+        }
         other => other.map_err(Failure::into_error),
     }
 }
@@ -192,7 +246,16 @@ impl Failure {
     }
 }
 
-async fn dial_offering(url: &ServerUrl, tls: &Arc<rustls::ClientConfig>, offer: bool) -> Result<Socket, Failure> {
+fn origin_header(origin: &str) -> Result<HeaderValue, DialError> {
+    HeaderValue::from_str(origin).map_err(|_| DialError::Origin { origin: origin.to_owned() })
+}
+
+async fn dial_offering(
+    url: &ServerUrl,
+    origin: Option<&HeaderValue>,
+    tls: &Arc<rustls::ClientConfig>,
+    offer: bool,
+) -> Result<Socket, Failure> {
     let stream = connect(url, tls).await.map_err(Failure::Dial)?;
     let not_websocket = |e: tungstenite::Error| Failure::Dial(DialError::NotWebSocket(e.to_string()));
     let mut request = url.uri.clone().into_client_request().map_err(not_websocket)?;
@@ -200,14 +263,16 @@ async fn dial_offering(url: &ServerUrl, tls: &Arc<rustls::ClientConfig>, offer: 
         let protocols = HeaderValue::from_static("v12.stomp, v11.stomp");
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocols);
     }
+    if let Some(origin) = origin {
+        request.headers_mut().insert(ORIGIN, origin.clone());
+    }
     let config = WebSocketConfig::default()
         .read_buffer_size(16 * 1024)
         .write_buffer_size(0)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
-    let step = "the WebSocket handshake";
     match timeout(STEP, client_async_with_config(request, stream, Some(config))).await {
-        Err(_) => Err(Failure::Dial(DialError::TimedOut { step })),
+        Err(_) => Err(Failure::Dial(DialError::TimedOut { step: DialStep::NotWebSocket })),
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(tungstenite::Error::Http(response))) => {
             let status = response.status().as_u16();
@@ -230,12 +295,12 @@ async fn connect(url: &ServerUrl, tls: &Arc<rustls::ClientConfig>) -> Result<Box
     let address = format!("{}:{}", url.host, url.port);
     let lookup = timeout(STEP, tokio::net::lookup_host((url.host.as_str(), url.port))).await;
     let addresses: Vec<_> = lookup
-        .map_err(|_| DialError::TimedOut { step: "resolving the host name" })?
+        .map_err(|_| DialError::TimedOut { step: DialStep::Dns })?
         .map_err(|source| DialError::Dns { host: url.host.clone(), source })?
         .collect();
     let tcp = timeout(STEP, TcpStream::connect(&addresses[..]))
         .await
-        .map_err(|_| DialError::TimedOut { step: "the TCP connection" })?
+        .map_err(|_| DialError::TimedOut { step: DialStep::Connect })?
         .map_err(|source| DialError::Connect { address, source })?;
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -246,6 +311,6 @@ async fn connect(url: &ServerUrl, tls: &Arc<rustls::ClientConfig>) -> Result<Box
     let failed = |source| DialError::Tls { host: url.host.clone(), source };
     let name = ServerName::try_from(url.host.clone()).map_err(|e| failed(io::Error::other(e)))?;
     let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
-    let stream = timeout(STEP, handshake).await.map_err(|_| DialError::TimedOut { step: "the TLS handshake" })?;
+    let stream = timeout(STEP, handshake).await.map_err(|_| DialError::TimedOut { step: DialStep::Tls })?;
     Ok(Box::new(stream.map_err(failed)?))
 }

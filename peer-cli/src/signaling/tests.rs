@@ -6,8 +6,8 @@ use bytes::Bytes;
 use dialtone_wire::stomp::Version;
 use dialtone_wire::{RoomId, SessionId};
 
-use super::{Conversation, ConversationError, Output, ServerUrl};
-use crate::call::{Candidate, DescriptionKind, FromServer, Signal};
+use super::{Conversation, ConversationError, DialError, DialStep, Output, ServerUrl};
+use crate::call::{Candidate, DescriptionKind, FromServer, LossKind, Signal};
 
 struct Harness {
     brain: Conversation,
@@ -195,10 +195,62 @@ fn a_server_that_is_no_stomp_server_is_told() {
     assert_eq!(h.next_deadline(), [Output::Broken(ConversationError::NoAnswer)]);
     let mut h = Harness::new();
     h.open();
-    assert_eq!(h.hears("ERROR\nmessage:no\\cway\n\n\0"), [Output::Broken(ConversationError::Refused("no:way".into()))]);
+    assert_eq!(h.hears(ERROR), [Output::Broken(ConversationError::LoginRefused("no:way".into()))]);
     let mut h = Harness::new();
     h.open();
     assert!(matches!(&h.hears("SEND\n\n\0")[..], [Output::Broken(ConversationError::NotAServer(_))]));
+}
+
+const ERROR: &str = "ERROR\nmessage:no\\cway\n\n\0";
+
+#[test]
+fn an_error_is_told_by_what_it_answers() {
+    let mut h = Harness::new();
+    h.open();
+    h.hears("CONNECTED\nversion:1.2\n\n\0");
+    assert_eq!(h.hears(ERROR), [Output::Broken(ConversationError::JoinRefused("no:way".into()))]);
+    let mut h = Harness::joined();
+    assert_eq!(h.hears(ERROR), [Output::Broken(ConversationError::Refused("no:way".into()))]);
+}
+
+#[test]
+fn what_breaks_a_conversation_has_its_kind() {
+    let words = String::new;
+    for (error, kind) in [
+        (ConversationError::NoAnswer, LossKind::NotStomp),
+        (ConversationError::LoginRefused(words()), LossKind::LoginRefused),
+        (ConversationError::JoinRefused(words()), LossKind::JoinRefused),
+        (ConversationError::Refused(words()), LossKind::Lost),
+        (ConversationError::Silent(Duration::from_secs(30)), LossKind::Lost),
+    ] {
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_on_connect_is_told_once_until_it_lets_us_in() {
+    let mut h = Harness::new();
+    h.open();
+    h.brain.handle_closed();
+    assert_eq!(h.drain(), [event(FromServer::Lost)]);
+    h.open();
+    h.brain.handle_closed();
+    assert_eq!(h.drain(), []);
+    h.open();
+    h.hears("CONNECTED\nversion:1.2\n\n\0");
+    assert_eq!(h.hears(&message("/user/queue/me", r#"{"sid":"me"}"#)), [event(FromServer::Me(sid("me")))]);
+    h.brain.handle_closed();
+    assert_eq!(h.drain(), [event(FromServer::Lost)]);
+}
+
+#[test]
+fn a_dial_that_fails_names_its_step() {
+    for step in [DialStep::Dns, DialStep::Connect, DialStep::Tls, DialStep::NotWebSocket] {
+        assert_eq!(DialError::TimedOut { step }.step(), step);
+    }
+    let refused = DialError::Http { status: 403, hint: "" };
+    assert_eq!(refused.step(), DialStep::Http(403));
+    assert_eq!(DialError::TimedOut { step: DialStep::Tls }.to_string(), "the TLS handshake took longer than 10 s");
 }
 
 #[test]

@@ -1,20 +1,42 @@
 //! Evidence in, exactly one verdict out.
 
-use super::*;
-use crate::call::DescriptionKind;
-use crate::report::{AudioReport, StreamReport, VideoReport};
+mod examples;
 
-fn peer(name: &str, end: EndReason) -> PeerEvidence {
-    let pair = PairReport {
+use super::*;
+use crate::call::{DescriptionKind, LossKind};
+use crate::report::{AudioReport, ProbeOutcome, StreamReport, VideoReport};
+use crate::signaling::DialStep;
+
+fn pair() -> PairReport {
+    PairReport {
         local: "host".into(),
         remote: "host".into(),
         local_address: "127.0.0.1:1".into(),
         remote_address: "127.0.0.1:2".into(),
-        rtt_ms: None,
-        bytes_sent: 0,
-        bytes_received: 0,
-    };
-    PeerEvidence { name: name.into(), end: End::Call(end), connected: true, pair: Some(pair), no_common_codec: false }
+        ..PairReport::default()
+    }
+}
+
+fn candidate(local: bool) -> CandidateReport {
+    CandidateReport { local, kind: "host".into(), protocol: "udp".into(), ..CandidateReport::default() }
+}
+
+fn peer(name: &str, end: EndReason) -> PeerEvidence {
+    PeerEvidence {
+        name: name.into(),
+        end: End::Call(end),
+        connected: true,
+        pair: Some(pair()),
+        no_common_codec: false,
+        candidates: vec![candidate(true), candidate(false)],
+        pairs: Vec::new(),
+        probes: Vec::new(),
+        turn_configured: false,
+        stun_configured: false,
+        relay_only: false,
+        signaling_lost: false,
+        media_duration_ms: 5000.0,
+    }
 }
 
 fn stream(bytes: u64) -> StreamReport {
@@ -22,7 +44,8 @@ fn stream(bytes: u64) -> StreamReport {
 }
 
 fn direction(from: &str, to: &str) -> Direction {
-    let video = VideoReport { stream: stream(1000), decoded: 9, stamped: 9, ..VideoReport::default() };
+    let video =
+        VideoReport { stream: stream(1000), frames: 20, decoded: 20, stamped: 20, fps: 30.0, ..VideoReport::default() };
     let audio = AudioReport {
         stream: stream(100),
         seconds: 2.0,
@@ -32,7 +55,7 @@ fn direction(from: &str, to: &str) -> Direction {
         audible: true,
         ..AudioReport::default()
     };
-    Direction { from: from.into(), to: to.into(), video: Some(video), audio: Some(audio) }
+    Direction { from: from.into(), to: to.into(), video: Some(video), audio: Some(audio), ..Direction::default() }
 }
 
 /// A call in which everything is as it should be.
@@ -42,6 +65,8 @@ fn healthy() -> Evidence {
         directions: vec![direction("alice", "bob"), direction("bob", "alice")],
         expected: Expected { video: Wanted::Ours, audio: Wanted::Ours, relay: false },
         relay: None,
+        judge: JudgeLevel::Full,
+        expectations: Vec::new(),
     }
 }
 
@@ -60,10 +85,59 @@ fn audio(evidence: &mut Evidence) -> &mut AudioReport {
     evidence.directions[0].audio.as_mut().unwrap()
 }
 
+/// Bob's part ended like this, and alice only saw him leave.
+fn bob_ends(evidence: &mut Evidence, end: End) {
+    evidence.peers[0].end = End::Call(EndReason::PeerLeft);
+    evidence.peers[1].end = end;
+    for peer in &mut evidence.peers {
+        (peer.connected, peer.pair, peer.media_duration_ms) = (false, None, 0.0);
+    }
+}
+
+fn ice_failed() -> End {
+    End::Call(EndReason::IceFailed { local_candidates: true, remote_candidates: true })
+}
+
+fn probe(url: &str, outcome: ProbeOutcome) -> ProbeReport {
+    ProbeReport {
+        url: url.into(),
+        outcome,
+        message: format!("{url} answered something"),
+        took_ms: 12.0,
+        mapped: None,
+        relayed: None,
+    }
+}
+
+fn tried(requests_sent: u64, responses_received: u64) -> PairTried {
+    PairTried { state: "failed".into(), requests_sent, responses_received, ..PairTried::default() }
+}
+
+fn expectation(text: &str, warning: bool) -> Checked {
+    Checked {
+        text: text.into(),
+        warning,
+        ok: false,
+        value: Some(700.0),
+        unit: "ms".into(),
+        message: format!("{text} was missed: 700 ms"),
+    }
+}
+
+/// Bob's ICE failed, and alice's probes found this.
+fn ice_with(probes: Vec<ProbeReport>) -> Verdict {
+    after(|evidence| {
+        bob_ends(evidence, ice_failed());
+        evidence.peers[0].turn_configured = probes.iter().any(|probe| probe.url.starts_with("turn"));
+        evidence.peers[0].stun_configured = true;
+        evidence.peers[0].probes = probes;
+    })
+}
+
 #[test]
 fn a_healthy_call_passes() {
     let verdict = judge(&healthy());
-    assert!(verdict.ok);
+    assert!(verdict.ok && verdict.facts.is_empty());
     assert_eq!((verdict.code, verdict.exit_code, verdict.remedy), (Cause::Ok, 0, None));
     assert_eq!(verdict.sentence, "The call works: decodable video and audible audio in both directions.");
 }
@@ -71,24 +145,37 @@ fn a_healthy_call_passes() {
 #[test]
 fn every_end_of_a_peer_has_its_own_cause() {
     let reason = || "why".to_owned();
+    let unreachable = |step| End::Unreachable { step, reason: reason() };
+    let lost = |why| End::Call(EndReason::SignalingLost { why, reason: reason() });
     for (end, cause) in [
-        (End::Unreachable { reason: reason() }, Cause::SignalingUnreachable),
-        (End::TimedOut { after: "ready" }, Cause::TimedOut),
+        (unreachable(DialStep::Dns), Cause::SignalingDns),
+        (unreachable(DialStep::Connect), Cause::SignalingUnreachable),
+        (unreachable(DialStep::Tls), Cause::SignalingTls),
+        (unreachable(DialStep::Http(404)), Cause::SignalingHttp),
+        (unreachable(DialStep::Http(500)), Cause::SignalingHttp),
+        (unreachable(DialStep::Http(401)), Cause::LoginRefused),
+        (unreachable(DialStep::Http(403)), Cause::OriginRefused),
+        (unreachable(DialStep::NotWebSocket), Cause::SignalingNotWebsocket),
+        (lost(LossKind::Lost), Cause::SignalingLost),
+        (lost(LossKind::NotStomp), Cause::SignalingNotStomp),
+        (lost(LossKind::LoginRefused), Cause::LoginRefused),
+        (lost(LossKind::JoinRefused), Cause::JoinRefused),
+        (End::TimedOut { after: "ready".to_owned() }, Cause::TimedOut),
         (End::Call(EndReason::HungUp), Cause::Interrupted),
         (End::Call(EndReason::RoomFull { message: reason() }), Cause::RoomFull),
         (End::Call(EndReason::Refused { message: reason() }), Cause::JoinRefused),
         (End::Call(EndReason::NotJoined), Cause::JoinRefused),
         (End::Call(EndReason::NobodyCame), Cause::NobodyCame),
-        (End::Call(EndReason::NoDescription { offered: true }), Cause::NoDescription),
+        (End::Call(EndReason::NoOffer { offered: true }), Cause::NoOffer),
+        (End::Call(EndReason::NoAnswer), Cause::NoAnswer),
         (
             End::Call(EndReason::DescriptionRefused { kind: DescriptionKind::Offer, reason: reason() }),
             Cause::DescriptionRefused,
         ),
         (End::Call(EndReason::EngineFailed { reason: reason() }), Cause::EngineFailed),
-        (End::Call(EndReason::IceFailed { remote_candidates: true }), Cause::IceFailed),
         (End::Call(EndReason::DtlsTimedOut), Cause::DtlsFailed),
+        (End::Call(EndReason::DtlsFailed), Cause::DtlsFailed),
         (End::Call(EndReason::IceLost), Cause::IceLost),
-        (End::Call(EndReason::SignalingLost { reason: reason() }), Cause::SignalingLost),
     ] {
         let verdict = after(|evidence| {
             evidence.peers[1].end = end.clone();
@@ -96,22 +183,116 @@ fn every_end_of_a_peer_has_its_own_cause() {
         });
         assert_eq!(verdict.code, cause, "{end:?}");
         assert_eq!(verdict.exit_code, cause.exit_code());
-        assert!(!verdict.ok && verdict.remedy.is_some());
+        assert!(!verdict.ok && verdict.remedy.is_some() && !verdict.facts.is_empty());
         assert!(!verdict.sentence.contains(".."), "{}", verdict.sentence);
     }
 }
 
 #[test]
-fn the_peer_with_a_reason_of_its_own_is_named_before_the_one_that_was_left() {
+fn the_peer_whose_end_explains_the_others_is_named() {
     let verdict = after(|evidence| {
-        evidence.peers[0] = peer("alice", EndReason::PeerLeft);
-        evidence.peers[0].connected = false;
-        evidence.peers[1] =
-            peer("bob", EndReason::DescriptionRefused { kind: DescriptionKind::Offer, reason: "no".into() });
-        evidence.peers[1].connected = false;
+        bob_ends(
+            evidence,
+            End::Call(EndReason::DescriptionRefused { kind: DescriptionKind::Offer, reason: "no".into() }),
+        );
     });
     assert_eq!(verdict.code, Cause::DescriptionRefused);
     assert!(verdict.sentence.contains("bob"), "{}", verdict.sentence);
+    let swallowed = |alice: EndReason, bob: End| {
+        after(|evidence| {
+            bob_ends(evidence, bob);
+            evidence.peers[0].end = End::Call(alice);
+        })
+    };
+    let no_offer = swallowed(EndReason::NoAnswer, End::Call(EndReason::NoOffer { offered: true }));
+    assert_eq!(no_offer.code, Cause::NoOffer, "an offer that never arrived is not answered");
+    let no_answer = swallowed(EndReason::NoAnswer, ice_failed());
+    assert_eq!(no_answer.code, Cause::NoAnswer, "an answer that never arrived brings no path");
+    let full = swallowed(EndReason::NobodyCame, End::Call(EndReason::RoomFull { message: "full".into() }));
+    assert_eq!(full.code, Cause::RoomFull);
+    let stopped = swallowed(EndReason::PeerLeft, End::Call(EndReason::HungUp));
+    assert_eq!(stopped.code, Cause::Interrupted);
+}
+
+#[test]
+fn a_failed_ice_is_explained_by_the_servers_in_the_order_of_what_they_said() {
+    use ProbeOutcome::{LoginRefused, PeerRefused, Quota, Refused, UnknownHost, Unreachable, Works};
+    let turn = |outcome| probe("turn:t:3478", outcome);
+    let stun = |outcome| probe("stun:s:3478", outcome);
+    for (probes, cause) in [
+        (vec![turn(LoginRefused)], Cause::TurnLoginRefused),
+        (vec![turn(Quota), turn(LoginRefused)], Cause::TurnLoginRefused),
+        (vec![turn(Unreachable), turn(Quota)], Cause::TurnQuota),
+        (vec![turn(PeerRefused), turn(UnknownHost)], Cause::TurnUnreachable),
+        (vec![turn(Refused)], Cause::TurnUnreachable),
+        (vec![stun(Unreachable), turn(PeerRefused)], Cause::TurnPeerRefused),
+        (vec![turn(Works), turn(LoginRefused)], Cause::IceFailed),
+        (vec![turn(Works), stun(Unreachable)], Cause::IceFailed),
+        (vec![stun(Unreachable)], Cause::StunUnreachable),
+        (vec![stun(Works), stun(UnknownHost)], Cause::NeedRelay),
+    ] {
+        let verdict = ice_with(probes.clone());
+        assert_eq!(verdict.code, cause, "{probes:?}");
+        assert!(verdict.facts.iter().any(|fact| fact.contains("answered something")), "{:?}", verdict.facts);
+    }
+    let verdict = ice_with(vec![turn(LoginRefused)]);
+    assert_eq!(
+        verdict.sentence,
+        "The call does not work: no path was found, and the TURN server refused the login of alice: turn:t:3478 \
+         answered something."
+    );
+}
+
+#[test]
+fn a_side_without_candidates_is_named() {
+    let without = |damage: fn(&mut Evidence)| {
+        after(|evidence| {
+            bob_ends(evidence, ice_failed());
+            damage(evidence);
+        })
+    };
+    let gathered = without(|e| e.peers[0].candidates.retain(|candidate| !candidate.local));
+    assert_eq!(gathered.code, Cause::NoCandidates);
+    assert!(gathered.sentence.contains("alice gathered no candidate"), "{}", gathered.sentence);
+    let lost = without(|e| e.peers[0].candidates.retain(|candidate| candidate.local));
+    assert_eq!(lost.code, Cause::NoCandidates);
+    assert!(lost.sentence.contains("not one candidate of bob reached alice"), "{}", lost.sentence);
+    let alone = without(|e| {
+        e.peers.remove(0);
+        e.peers[0].candidates.clear();
+        e.peers[0].end = End::Call(EndReason::IceFailed { local_candidates: true, remote_candidates: false });
+    });
+    assert_eq!(alone.code, Cause::NoCandidates);
+    assert!(alone.sentence.contains("the other side sent bob no candidate"), "{}", alone.sentence);
+}
+
+#[test]
+fn that_both_need_a_relay_is_said_only_of_two_that_asked_and_heard_nothing() {
+    let with = |damage: fn(&mut Evidence)| {
+        after(|evidence| {
+            bob_ends(evidence, ice_failed());
+            evidence.peers[0].pairs = vec![tried(20, 0)];
+            damage(evidence);
+        })
+        .code
+    };
+    assert_eq!(with(|_| ()), Cause::NeedRelay);
+    assert_eq!(with(|e| e.peers[0].pairs.clear()), Cause::NeedRelay, "the engine kept no account");
+    assert_eq!(with(|e| e.peers[0].pairs = vec![tried(20, 1)]), Cause::IceFailed, "something came through");
+    assert_eq!(with(|e| e.peers[1].turn_configured = true), Cause::IceFailed);
+    assert_eq!(with(|e| drop(e.peers.remove(0))), Cause::IceFailed, "one side alone cannot know");
+}
+
+#[test]
+fn a_peer_that_may_only_use_a_relay_and_gets_none_is_told_by_its_relay() {
+    let verdict = after(|evidence| {
+        bob_ends(evidence, End::TimedOut { after: "offer-sent".to_owned() });
+        evidence.peers[1].relay_only = true;
+        evidence.peers[1].candidates.clear();
+        evidence.peers[1].turn_configured = true;
+        evidence.peers[1].probes = vec![probe("turn:t:3478", ProbeOutcome::Quota)];
+    });
+    assert_eq!(verdict.code, Cause::TurnQuota);
 }
 
 #[test]
@@ -122,13 +303,15 @@ fn each_fault_of_the_media_has_its_own_cause() {
     assert_eq!(after(|e| audio(e).seconds = 0.0).code, Cause::NotDecodable);
     assert_eq!(after(|e| video(e).stream.quiet_ms = 2000.0).code, Cause::MediaStopped);
     assert_eq!(after(|e| audio(e).stream.quiet_ms = 2000.0).code, Cause::MediaStopped);
-    assert_eq!(after(|e| video(e).black = 9).code, Cause::BlackPicture);
+    assert_eq!(after(|e| video(e).black = 20).code, Cause::BlackPicture);
+    assert_eq!(after(|e| video(e).repeated = 19).code, Cause::FrozenPicture);
+    assert_eq!(after(|e| (video(e).black, video(e).repeated) = (20, 19)).code, Cause::BlackPicture);
     assert_eq!(after(|e| video(e).stamped = 0).code, Cause::WrongPicture);
-    assert_eq!(after(|e| video(e).wrong_peer = 1).code, Cause::WrongPicture);
+    assert_eq!(after(|e| video(e).wrong_peer = 3).code, Cause::WrongPicture);
     assert_eq!(after(|e| audio(e).audible = false).code, Cause::Silence);
     assert_eq!(after(|e| audio(e).tone_hz = Some(700.0)).code, Cause::WrongTone);
+    assert_eq!(after(|e| audio(e).tone_hz = Some(445.0)).code, Cause::WrongTone);
     assert_eq!(after(|e| audio(e).tone_hz = None).code, Cause::WrongTone);
-    assert_eq!(after(|e| audio(e).tone_hz = Some(445.0)).code, Cause::Ok, "a codec may shift a tone by a percent");
     let verdict = after(|e| {
         e.directions[1].video = None;
         e.peers[1].no_common_codec = true;
@@ -137,9 +320,86 @@ fn each_fault_of_the_media_has_its_own_cause() {
 }
 
 #[test]
-fn a_direction_is_named() {
-    let verdict = after(|e| e.directions[1].video = None);
-    assert_eq!(verdict.sentence, "The path is up, and not one video packet came from bob to alice.");
+fn a_healthy_call_under_load_is_not_blamed() {
+    assert_eq!(after(|e| audio(e).tone_hz = Some(444.0)).code, Cause::Ok, "a codec may shift a tone by a percent");
+    assert_eq!(after(|e| video(e).stream.quiet_ms = 1400.0).code, Cause::Ok, "a busy moment at the end");
+    let slow = after(|e| (video(e).fps, video(e).stream.quiet_ms) = (1.0, 2500.0));
+    assert_eq!(slow.code, Cause::Ok, "one picture a second");
+    assert_eq!(after(|e| video(e).repeated = 18).code, Cause::Ok, "the picture moved once");
+    assert_eq!(after(|e| (video(e).decoded, video(e).repeated) = (5, 4)).code, Cause::Ok, "too few pictures");
+    assert_eq!(after(|e| video(e).wrong_peer = 1).code, Cause::Ok, "one damaged stamp");
+    let broken = after(|e| {
+        audio(e).tone_hz = None;
+        audio(e).stream.loss_percent = 20.0;
+    });
+    assert_eq!(broken.code, Cause::Ok, "so much loss leaves no clear tone");
+    assert_eq!(after(|e| (audio(e).seconds, audio(e).tone_hz) = (0.2, None)).code, Cause::Ok, "a fraction of a second");
+}
+
+#[test]
+fn a_call_too_short_to_judge_is_not_blamed() {
+    let short = |ms: f64, damage: fn(&mut Evidence)| {
+        after(|evidence| {
+            evidence.peers[0].media_duration_ms = ms;
+            damage(evidence);
+        })
+        .code
+    };
+    assert_eq!(short(300.0, |e| e.directions[1].video = None), Cause::Interrupted);
+    assert_eq!(short(1200.0, |e| e.directions[1].video = None), Cause::NoMedia);
+    assert_eq!(short(1200.0, |e| video(e).decoded = 0), Cause::Interrupted);
+    assert_eq!(short(2100.0, |e| video(e).decoded = 0), Cause::NotDecodable);
+    assert_eq!(short(300.0, |_| ()), Cause::Ok, "what came is good enough");
+}
+
+#[test]
+fn the_way_and_the_kind_of_what_is_missing_are_named() {
+    let sentence = |damage: fn(&mut Evidence)| after(damage).sentence;
+    assert_eq!(
+        sentence(|e| e.directions[1].video = None),
+        "The path is up, and not one video packet came from bob to alice."
+    );
+    assert_eq!(
+        sentence(|e| e.directions.iter_mut().for_each(|direction| direction.audio = None)),
+        "The path is up, and not one audio packet came, neither from alice to bob nor from bob to alice."
+    );
+    assert_eq!(
+        sentence(|e| (e.directions[1].video, e.directions[1].audio) = (None, None)),
+        "The path is up, and not one packet came from bob to alice, while media came from alice to bob."
+    );
+    assert_eq!(
+        sentence(|e| e.directions.iter_mut().for_each(|d| (d.video, d.audio) = (None, None))),
+        "The path is up, and not one packet came, neither from alice to bob nor from bob to alice."
+    );
+    let facts = after(|e| e.directions[1].video = None).facts;
+    assert!(facts.contains(&"10 video packets came from alice to bob, 0 from bob to alice".to_owned()), "{facts:?}");
+}
+
+#[test]
+fn what_was_not_looked_at_is_not_judged() {
+    let unseen = |judge: JudgeLevel, frames: u64| {
+        after(|evidence| {
+            evidence.judge = judge;
+            for direction in &mut evidence.directions {
+                let video = direction.video.as_mut().unwrap();
+                (video.frames, video.decoded, video.stamped) = (frames, 0, 0);
+                let audio = direction.audio.as_mut().unwrap();
+                (audio.seconds, audio.audible, audio.tone_hz) = (0.0, false, None);
+            }
+        })
+    };
+    let packets = unseen(JudgeLevel::Packets, 0);
+    assert_eq!(packets.sentence, "The call works: video packets and audio packets in both directions.");
+    assert_eq!(unseen(JudgeLevel::Frames, 20).code, Cause::Ok);
+    assert_eq!(unseen(JudgeLevel::Frames, 0).code, Cause::NotDecodable);
+    for judge in [JudgeLevel::Packets, JudgeLevel::Frames] {
+        assert_eq!(after(|e| (e.judge, e.directions[1].video) = (judge, None)).code, Cause::NoMedia);
+        let stopped = after(|e| {
+            e.judge = judge;
+            video(e).stream.quiet_ms = 2000.0;
+        });
+        assert_eq!(stopped.code, Cause::MediaStopped);
+    }
 }
 
 #[test]
@@ -188,5 +448,30 @@ fn a_relayed_call_is_proved_by_both_pairs_and_by_the_relay_itself() {
 #[test]
 fn media_that_flowed_and_was_lost_is_not_a_working_call() {
     assert_eq!(after(|e| e.peers[0].end = End::Call(EndReason::IceLost)).code, Cause::IceLost);
-    assert_eq!(after(|e| e.peers[0].end = End::TimedOut { after: "connected" }).code, Cause::TimedOut);
+    assert_eq!(after(|e| e.peers[0].end = End::TimedOut { after: "connected".to_owned() }).code, Cause::TimedOut);
+}
+
+#[test]
+fn a_missed_expectation_fails_the_call_and_a_warning_does_not() {
+    let missed = after(|e| {
+        e.expectations = vec![expectation("a<1", true), expectation("b<2", false), expectation("c<3", false)];
+    });
+    assert_eq!((missed.code, missed.exit_code, missed.ok), (Cause::QualityBelowExpected, 18, false));
+    assert_eq!(missed.sentence, "The call works, but not as well as was asked: b<2 was missed: 700 ms (and 1 more).");
+    assert_eq!(missed.facts, ["b<2 was missed: 700 ms", "c<3 was missed: 700 ms", "warning: a<1 was missed: 700 ms"]);
+    let warned = after(|e| e.expectations = vec![expectation("a<1", true)]);
+    assert_eq!((warned.code, warned.ok), (Cause::Ok, true));
+    assert_eq!(warned.facts, ["warning: a<1 was missed: 700 ms"]);
+}
+
+#[test]
+fn signaling_lost_in_mid_call_is_a_warning_that_hides_nothing_worse() {
+    let lost = after(|e| e.peers[0].signaling_lost = true);
+    assert_eq!((lost.code, lost.ok, lost.exit_code), (Cause::SignalingLostInCall, true, 0));
+    assert!(lost.sentence.starts_with("The call works: decodable video and audible audio in both directions; "));
+    let worse = after(|e| {
+        e.peers[0].signaling_lost = true;
+        e.expectations = vec![expectation("a<1", false)];
+    });
+    assert_eq!(worse.code, Cause::QualityBelowExpected);
 }
