@@ -1,24 +1,44 @@
 //! What a run has found out, as one value; every way to show it is a pure function of it.
 //!
 //! The JSON form is the value itself, with `schema` naming its version: fields may be added under the same version, and
-//! are renamed or removed only under a new one.
+//! are renamed or removed only under a new one. `report.schema.json` in this crate is its JSON Schema.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub mod diff;
+pub mod expect;
+pub mod html;
+pub mod junit;
+pub mod markdown;
+mod media;
+pub mod metrics;
+mod peer;
+pub mod repeat;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod terminal;
 
+use crate::measure::Distribution;
 use crate::verdict::Verdict;
+
+pub use media::{AudioReport, Direction, Snapshot, StreamReport, VideoReport};
+pub use peer::{
+    CandidateReport, MessageStamp, PairReport, PairTried, PeerReport, PhaseStamp, ProbeOutcome, ProbeReport, Sent,
+};
 
 /// The version of the JSON document.
 pub const SCHEMA: &str = "dialtone.report/1";
 
 /// Everything about one run of `call` or `join`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
-    /// The version of this program.
-    pub version: &'static str,
+    /// `dialtone.report/1`.
+    pub schema: String,
+    /// The version of the program that wrote it.
+    pub version: String,
     /// When the run began, in milliseconds since 1970 (UTC).
     pub started_unix_ms: u64,
     /// How long the run took, in milliseconds.
@@ -29,170 +49,63 @@ pub struct Report {
     pub embedded: bool,
     /// The room.
     pub room: String,
+    /// How closely the media was looked at.
+    #[serde(default)]
+    pub judge: JudgeLevel,
     /// Whether the call works, and if not, why.
     pub verdict: Verdict,
+    /// What was asked for with `--expect` and `--warn`, and what came of it.
+    #[serde(default)]
+    pub expectations: Vec<Checked>,
     /// What each of our peers did and saw, in order of their names.
     pub peers: Vec<PeerReport>,
     /// What arrived, one entry per direction.
     pub directions: Vec<Direction>,
     /// What the embedded relay counted; absent without one.
     pub relay: Option<RelayReport>,
+    /// What this process used.
+    #[serde(default)]
+    pub process: Option<ProcessReport>,
+    /// All calls of `--repeat`; the rest of the report is then about the call that says most: the first one that failed,
+    /// or the last one.
+    #[serde(default)]
+    pub repeat: Option<RepeatReport>,
 }
 
-/// What one of our peers did and saw.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PeerReport {
-    /// Its name in this run.
-    pub name: String,
-    /// Its session id, once the server told it.
-    pub sid: Option<String>,
-    /// The signaling server's name for itself, where it tells.
-    pub server: Option<String>,
-    /// Milestones in the order they came.
-    pub phases: Vec<PhaseStamp>,
-    /// How the call ended for this peer: a stable code.
-    pub end: &'static str,
-    /// The same in words.
-    pub end_message: String,
-    /// The candidate pair that carried the media, as it stood at the end.
-    pub pair: Option<PairReport>,
-    /// What it sent.
-    pub sent: Sent,
-    /// Received packets that this process was too slow to take; they count as lost without being the network's fault.
-    pub overrun: u64,
+/// How closely the media is looked at.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum JudgeLevel {
+    /// Count packets; the cheapest.
+    Packets,
+    /// Put frames together too: frame rate, freezes, key frames, latency.
+    Frames,
+    /// Decode everything: pictures and sound themselves are judged.
+    #[default]
+    Full,
 }
 
-/// One milestone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PhaseStamp {
-    /// Its name, such as `joined`, `ready`, `ice-connected`.
-    pub phase: &'static str,
-    /// Milliseconds since the run began.
-    pub at_ms: f64,
-}
-
-/// The candidate pair in use (RFC 8445; `RTCIceCandidatePairStats`).
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PairReport {
-    /// `host`, `srflx`, `prflx` or `relay`.
-    pub local: String,
-    /// `host`, `srflx`, `prflx` or `relay`.
-    pub remote: String,
-    /// Our address and port.
-    pub local_address: String,
-    /// The other side's address and port.
-    pub remote_address: String,
-    /// The last round-trip time of a connectivity check, in milliseconds.
-    pub rtt_ms: Option<f64>,
-    /// Payload bytes sent over the pair.
-    pub bytes_sent: u64,
-    /// Payload bytes received over the pair.
-    pub bytes_received: u64,
-}
-
-/// What a peer sent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Sent {
-    /// The video source in words; absent where none was sent.
-    pub video: Option<String>,
-    /// The video codec negotiated for sending; absent when there was no common one.
-    pub video_codec: Option<String>,
-    /// Video frames handed to the engine.
-    pub video_frames: u64,
-    /// The audio source in words; absent where none was sent.
-    pub audio: Option<String>,
-    /// Audio frames handed to the engine.
-    pub audio_frames: u64,
-    /// Key frames that the other side asked for.
-    pub key_frames_asked: u64,
-}
-
-/// What arrived in one direction.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Direction {
-    /// Who sent.
-    pub from: String,
-    /// Who received and measured.
-    pub to: String,
-    /// The pictures; absent when not a packet came.
-    pub video: Option<VideoReport>,
-    /// The sound; absent when not a packet came.
-    pub audio: Option<AudioReport>,
-}
-
-/// Counts of one RTP stream (RFC 3550 appendix A).
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct StreamReport {
-    /// The codec.
-    pub codec: String,
-    /// Packets received, duplicates not counted.
-    pub packets: u64,
-    /// Packets that never came.
-    pub lost: u64,
-    /// Packets that came again.
-    pub duplicates: u64,
-    /// Packets that came after a later one.
-    pub reordered: u64,
-    /// Payload bytes received.
-    pub bytes: u64,
-    /// Payload bits per second over the time from the first packet to the last, in kbit/s.
-    pub bitrate_kbps: f64,
-    /// Interarrival jitter in milliseconds.
-    pub jitter_ms: f64,
-    /// From the last packet to the end of the call, in milliseconds.
-    pub quiet_ms: f64,
-}
-
-/// What was seen.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct VideoReport {
-    /// The packets.
-    #[serde(flatten)]
-    pub stream: StreamReport,
-    /// Frames put together from packets.
-    pub frames: u64,
-    /// Frames decoded.
-    pub decoded: u64,
-    /// Frames that the decoder refused.
-    pub decode_errors: u64,
-    /// Decoded frames per second from the first to the last.
-    pub fps: f64,
-    /// Width of the last picture in pixels.
-    pub width: u32,
-    /// Height of the last picture in pixels.
-    pub height: u32,
-    /// Pictures with a readable stamp, which only our own pattern has.
-    pub stamped: u64,
-    /// Stamped pictures that another peer than the expected one drew.
-    pub wrong_peer: u64,
-    /// Pictures with nothing to see.
-    pub black: u64,
-    /// Key frames that we asked for.
-    pub key_frames_requested: u64,
-}
-
-/// What was heard.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct AudioReport {
-    /// The packets.
-    #[serde(flatten)]
-    pub stream: StreamReport,
-    /// Packets that the decoder refused.
-    pub decode_errors: u64,
-    /// Seconds of sound decoded.
-    pub seconds: f64,
-    /// Level over all of it, in dB relative to full scale; absent in perfect silence.
-    pub level_dbfs: Option<f64>,
-    /// The dominant tone in Hz, where there is one.
-    pub tone_hz: Option<f64>,
-    /// The tone that was expected, where one was.
-    pub expected_tone_hz: Option<f64>,
-    /// Whether there was something to hear.
-    pub audible: bool,
+/// An expectation and what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Checked {
+    /// As it was written, such as `video.freeze_ms<200`.
+    pub text: String,
+    /// Whether missing it is only a warning.
+    pub warning: bool,
+    /// Whether it holds.
+    pub ok: bool,
+    /// What was measured, in the unit of the metric; absent when nothing was.
+    pub value: Option<f64>,
+    /// The unit of the metric, such as `ms`; empty for a bare number.
+    pub unit: String,
+    /// The outcome in one sentence.
+    pub message: String,
 }
 
 /// What the embedded relay counted, from its side.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RelayReport {
     /// Its address.
     pub url: String,
@@ -204,10 +117,84 @@ pub struct RelayReport {
     pub bytes_to_clients: u64,
 }
 
+/// What this process used: for `call` both peers, and the server and relay inside it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessReport {
+    /// CPU time, in seconds.
+    pub cpu_seconds: f64,
+    /// CPU time over the time of the run, in percent of one core.
+    pub cpu_percent: f64,
+    /// The most memory that was resident, in megabytes (10^6 bytes).
+    pub peak_memory_mb: f64,
+}
+
+/// The calls of `--repeat` together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RepeatReport {
+    /// Calls placed.
+    pub calls: u64,
+    /// Calls that worked.
+    pub ok: u64,
+    /// How often each verdict came, by its code.
+    pub causes: BTreeMap<String, u64>,
+    /// How each metric is spread over all peers, directions and calls.
+    pub metrics: BTreeMap<String, Distribution>,
+    /// The calls in order.
+    pub runs: Vec<RunReport>,
+}
+
+/// One call of `--repeat`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// When it began, in milliseconds since 1970 (UTC).
+    pub started_unix_ms: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+    /// The code of its verdict.
+    pub code: String,
+    /// The sentence of its verdict.
+    pub sentence: String,
+}
+
+/// Why a file is no report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Not JSON, or not of this shape.
+    #[error("it is not a report of peer-cli: {0}; expected a file written with --json=FILE")]
+    Json(#[from] serde_json::Error),
+    /// Of another version.
+    #[error("it is a {found:?}, and this version reads {SCHEMA:?}")]
+    Schema {
+        /// What it calls itself.
+        found: String,
+    },
+}
+
 impl Report {
     /// The JSON document.
     pub fn to_json(&self) -> String {
         // Only strings as keys and no failing impl: it cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
+
+    /// Reads a JSON document that this or an earlier version wrote.
+    pub fn from_json(text: &str) -> Result<Self, ReadError> {
+        let value: serde_json::Value = serde_json::from_str(text)?;
+        if let Some(found) = value.get("schema").and_then(serde_json::Value::as_str).filter(|found| *found != SCHEMA) {
+            return Err(ReadError::Schema { found: found.to_owned() });
+        }
+        Ok(serde_json::from_value(value)?)
+    }
+
+    /// The peer of this name.
+    pub fn peer(&self, name: &str) -> Option<&PeerReport> {
+        self.peers.iter().find(|peer| peer.name == name)
+    }
+}
+
+/// The JSON Schema of the report (draft 2020-12), as `report.schema.json` publishes it.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(Report);
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }

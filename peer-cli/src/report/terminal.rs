@@ -1,14 +1,28 @@
-//! The report for a person at a terminal: a table per direction, the path, and one line that is the verdict.
+//! The report for a person at a terminal: a table per direction, the path, what was asked for, and the verdict.
+//!
+//! Tables and lists of figures keep to the width and leave out what matters least. Sentences are never broken, so that
+//! they can be searched for; a terminal wraps them by itself.
 
-use std::fmt::Write;
+use std::fmt::{Arguments, Write};
 
-use super::{AudioReport, Direction, PeerReport, Report, VideoReport};
+use super::{PeerReport, Report};
 
-/// Whether and how to colour.
+mod calls;
+pub(in crate::report) mod direction;
+mod table;
+#[cfg(test)]
+mod tests;
+pub(in crate::report) mod words;
+
+use words::{Standing, bytes};
+
+/// Whether and how to colour, and how much room there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// ANSI colours; for terminals only.
     pub color: bool,
+    /// Characters in a line.
+    pub width: usize,
 }
 
 impl Style {
@@ -17,9 +31,22 @@ impl Style {
         self.paint(if ok { "1;32" } else { "1;31" }, text)
     }
 
+    /// Yellow, for what should be looked at.
+    pub fn warning(self, text: &str) -> String {
+        self.paint("1;33", text)
+    }
+
     /// Pale, for what matters less.
     pub fn faint(self, text: &str) -> String {
         self.paint("2", text)
+    }
+
+    fn standing(self, standing: Standing) -> String {
+        match standing {
+            Standing::Passed => self.verdict(true, standing.word()),
+            Standing::Warned => self.warning(standing.word()),
+            Standing::Failed => self.verdict(false, standing.word()),
+        }
     }
 
     fn paint(self, code: &str, text: &str) -> String {
@@ -32,102 +59,46 @@ pub fn phase_line(at_ms: f64, peer: &str, words: &str, style: Style) -> String {
     format!("{} {peer:<6} {words}", style.faint(&format!("{at_ms:>9.1} ms")))
 }
 
+/// The verdict in one line: `PASS`, `WARN` (it works, and something is not as it was asked for) or `FAIL`, and why.
+pub fn verdict_line(report: &Report, style: Style) -> String {
+    format!("{} {}", style.standing(Standing::of(report)), report.verdict.sentence)
+}
+
 /// Everything after the running log.
 pub fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
+    if let Some(repeat) = &report.repeat {
+        calls::render(&mut out, repeat, style);
+    }
     let connected = report.peers.iter().any(|peer| peer.phases.iter().any(|stamp| stamp.phase == "connected"));
     for direction in report.directions.iter().filter(|_| connected) {
-        let sender = report.peers.iter().find(|peer| peer.name == direction.from);
-        direction_table(&mut out, direction, sender, style);
+        direction::render(&mut out, report, direction, style);
     }
     out.push('\n');
-    for peer in &report.peers {
-        path_line(&mut out, peer);
+    let before = out.len();
+    paths(&mut out, report);
+    if !report.verdict.ok {
+        clues(&mut out, report);
     }
-    for peer in
-        report.peers.iter().filter(|peer| peer.end != "hung-up" && !report.verdict.sentence.contains(&peer.end_message))
-    {
-        line(&mut out, format_args!("{} {}", peer.name, peer.end_message));
+    usage(&mut out, report);
+    if out.len() > before {
+        out.push('\n');
     }
-    if let Some(relay) = report.relay.as_ref().filter(|relay| relay.allocations > 0) {
-        line(
-            &mut out,
-            format_args!(
-                "relay: {} allocations, {} to peers, {} to clients, counted by the relay at {}",
-                relay.allocations,
-                bytes(relay.bytes_to_peers),
-                bytes(relay.bytes_to_clients),
-                relay.url
-            ),
-        );
-    }
-    out.push('\n');
-    let verdict = &report.verdict;
-    let word = if verdict.ok { "PASS" } else { "FAIL" };
-    line(&mut out, format_args!("{} {}", style.verdict(verdict.ok, word), verdict.sentence));
-    if let Some(remedy) = verdict.remedy {
-        line(&mut out, format_args!("     {} {remedy} [{}]", style.faint("Try:"), verdict.code.code()));
-    }
+    expectations(&mut out, report, style);
+    verdict(&mut out, report, style);
     out
 }
 
-fn direction_table(out: &mut String, direction: &Direction, sender: Option<&PeerReport>, style: Style) {
-    line(out, format_args!("\n{} -> {}", direction.from, direction.to));
-    let head = format!(
-        "        {:<6}{:>8}{:>6}{:>9}{:>9}{:>11}{:>10}  {}",
-        "codec", "packets", "lost", "decoded", "errors", "bitrate", "jitter", "seen and heard"
-    );
-    line(out, format_args!("{}", style.faint(&head)));
-    match &direction.video {
-        Some(video) => video_row(out, video),
-        None => line(out, format_args!("  video {}", absence(sender.map(|peer| peer.sent.video.is_some())))),
+fn paths(out: &mut String, report: &Report) {
+    for peer in &report.peers {
+        path_line(out, peer);
     }
-    match &direction.audio {
-        Some(audio) => audio_row(out, audio),
-        None => line(out, format_args!("  audio {}", absence(sender.map(|peer| peer.sent.audio.is_some())))),
-    }
-}
-
-/// Why there is no row: whether the sender had a source is known of our own peers.
-fn absence(had_source: Option<bool>) -> &'static str {
-    if had_source == Some(false) { "was not sent" } else { "not one packet came" }
-}
-
-fn video_row(out: &mut String, video: &VideoReport) {
-    let mut seen = format!("{}x{} at {:.0} fps", video.width, video.height, video.fps);
-    if video.decoded == 0 {
-        seen = "no picture".to_owned();
-    } else if video.wrong_peer > 0 {
-        let _ = write!(seen, ", {} drawn by another peer", video.wrong_peer);
-    } else if video.stamped > 0 {
-        seen.push_str(", the sender's pattern");
-    }
-    if video.black > 0 {
-        let _ = write!(seen, ", {} black", video.black);
-    }
-    let stream = &video.stream;
-    row(out, "video", stream, video.decoded, video.decode_errors, &seen);
-}
-
-fn audio_row(out: &mut String, audio: &AudioReport) {
-    let level = audio.level_dbfs.map_or_else(|| "silence".to_owned(), |l| format!("{l:.0} dBFS"));
-    let heard = match (audio.audible, audio.tone_hz) {
-        (false, _) => format!("nothing to hear ({level})"),
-        (true, Some(hz)) => format!("tone of {hz:.0} Hz, {level}"),
-        (true, None) => format!("sound, {level}"),
+    let told = |peer: &&PeerReport| {
+        peer.end == "hung-up" || peer.end_message.is_empty() || report.verdict.sentence.contains(&peer.end_message)
     };
-    let decoded = audio.stream.packets.saturating_sub(audio.decode_errors);
-    row(out, "audio", &audio.stream, decoded, audio.decode_errors, &heard);
-}
-
-fn row(out: &mut String, kind: &str, stream: &super::StreamReport, decoded: u64, errors: u64, words: &str) {
-    line(
-        out,
-        format_args!(
-            "  {kind:<6}{:<6}{:>8}{:>6}{:>9}{:>9}{:>6.0} kbit{:>7.1} ms  {words}",
-            stream.codec, stream.packets, stream.lost, decoded, errors, stream.bitrate_kbps, stream.jitter_ms
-        ),
-    );
+    for peer in report.peers.iter().filter(|peer| !told(peer)) {
+        line(out, format_args!("{} {}", peer.name, peer.end_message));
+    }
 }
 
 fn path_line(out: &mut String, peer: &PeerReport) {
@@ -143,16 +114,75 @@ fn path_line(out: &mut String, peer: &PeerReport) {
     }
 }
 
-/// Bytes with a unit that keeps the number short.
-fn bytes(n: u64) -> String {
-    match n {
-        0..10_000 => format!("{n} bytes"),
-        10_000..10_000_000 => format!("{} kB", n / 1000),
-        _ => format!("{:.1} MB", n as f64 / 1e6),
+/// What ICE tried, and what the STUN and TURN servers said when they were asked directly.
+fn clues(out: &mut String, report: &Report) {
+    for peer in &report.peers {
+        if peer.pair.is_none() && !peer.pairs.is_empty() {
+            let answered = peer.pairs.iter().filter(|pair| pair.responses_received > 0).count();
+            line(
+                out,
+                format_args!("ICE of {:<7} {} pairs tried, {answered} of them answered", peer.name, peer.pairs.len()),
+            );
+        }
+        for probe in &peer.probes {
+            line(out, format_args!("{:<6} asked    {}, {:.0} ms", peer.name, probe.message, probe.took_ms));
+        }
+    }
+}
+
+fn usage(out: &mut String, report: &Report) {
+    if let Some(relay) = report.relay.as_ref().filter(|relay| relay.allocations > 0) {
+        line(
+            out,
+            format_args!(
+                "relay: {} allocations, {} to peers, {} to clients, counted by the relay at {}",
+                relay.allocations,
+                bytes(relay.bytes_to_peers),
+                bytes(relay.bytes_to_clients),
+                relay.url
+            ),
+        );
+    }
+    if let Some(process) = &report.process {
+        line(
+            out,
+            format_args!(
+                "used: {:.1} s of CPU ({:.0} % of a core), {:.0} MB of memory",
+                process.cpu_seconds, process.cpu_percent, process.peak_memory_mb
+            ),
+        );
+    }
+}
+
+fn expectations(out: &mut String, report: &Report, style: Style) {
+    for checked in &report.expectations {
+        let mark = match (checked.ok, checked.warning) {
+            (true, _) => style.verdict(true, "ok    "),
+            (false, true) => style.warning("warned"),
+            (false, false) => style.verdict(false, "missed"),
+        };
+        line(out, format_args!("{mark}  {:<24} {}", checked.text, checked.message));
+    }
+    if !report.expectations.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn verdict(out: &mut String, report: &Report, style: Style) {
+    let verdict = &report.verdict;
+    line(out, format_args!("{}", verdict_line(report, style)));
+    for fact in &verdict.facts {
+        line(out, format_args!("     - {fact}"));
+    }
+    let code = verdict.code.code();
+    match &verdict.remedy {
+        Some(remedy) => line(out, format_args!("     {} {remedy} [{code}]", style.faint("Try:"))),
+        None if code != "OK" => line(out, format_args!("     [{code}]")),
+        None => {}
     }
 }
 
 /// Writing into a string cannot fail.
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+fn line(out: &mut String, text: Arguments<'_>) {
     let _ = writeln!(out, "{text}");
 }

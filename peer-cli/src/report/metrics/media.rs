@@ -1,0 +1,301 @@
+//! The metrics of what arrived, one sample for each direction.
+
+use super::{Better, JudgeLevel, Metric, Source, Unit};
+use crate::measure::Distribution;
+use crate::report::{AudioReport, Direction, VideoReport};
+
+use Better::{Higher, Lower, Neither};
+use JudgeLevel::{Frames, Full, Packets};
+use Unit::{Count, Fps, FullScale, Hertz, Kbps, Milliseconds, Percent, Pixels, Ratio, Score, Seconds};
+
+/// The pictures.
+pub(super) static VIDEO: &[Metric] = &[
+    video(
+        "video.fps",
+        Fps,
+        Higher,
+        Frames,
+        "Pictures per second from the first to the last; whole frames where nothing is decoded.",
+        |v| Some(v.fps),
+    ),
+    video_spread(
+        "video.latency_ms",
+        Milliseconds,
+        Lower,
+        Frames,
+        "From handing a frame to the sender's engine until it was decoded here (put together, where nothing is decoded).",
+        |v| v.latency_ms,
+    ),
+    video(
+        "video.freezes",
+        Count,
+        Lower,
+        Frames,
+        "Gaps between two pictures of at least three times the average gap and 150 ms more than it (webrtc-stats).",
+        |v| Some(v.freezes as f64),
+    ),
+    video("video.freeze_ms", Milliseconds, Lower, Frames, "All freezes together.", |v| Some(v.freeze_ms)),
+    video("video.longest_gap_ms", Milliseconds, Lower, Frames, "The longest gap between two pictures.", |v| {
+        Some(v.longest_gap_ms)
+    }),
+    video("video.frames", Count, Neither, Frames, "Frames put together from packets.", |v| Some(v.frames as f64)),
+    video("video.key_frames", Count, Neither, Frames, "Key frames among them.", |v| Some(v.key_frames as f64)),
+    video("video.decoded", Count, Neither, Full, "Frames decoded.", |v| Some(v.decoded as f64)),
+    video("video.decode_errors", Count, Lower, Full, "Frames that the decoder refused.", |v| {
+        Some(v.decode_errors as f64)
+    }),
+    video(
+        "video.frames_lost",
+        Count,
+        Lower,
+        Full,
+        "Pictures drawn and never seen, by the numbers in their stamps.",
+        |v| Some(v.frames_lost as f64),
+    ),
+    video("video.repeated", Count, Lower, Full, "Pictures that show the same as the one before.", |v| {
+        Some(v.repeated as f64)
+    }),
+    video("video.black", Count, Lower, Full, "Pictures with nothing to see.", |v| Some(v.black as f64)),
+    video(
+        "video.stamped",
+        Count,
+        Neither,
+        Full,
+        "Pictures with a readable stamp, which only our own pattern has.",
+        |v| Some(v.stamped as f64),
+    ),
+    video(
+        "video.wrong_peer",
+        Count,
+        Lower,
+        Full,
+        "Stamped pictures that another peer than the expected one drew.",
+        |v| Some(v.wrong_peer as f64),
+    ),
+    video_spread(
+        "video.psnr_db",
+        Unit::Decibels,
+        Higher,
+        Full,
+        "Peak signal-to-noise ratio of the brightness against the picture as it was drawn.",
+        |v| v.psnr_db,
+    ),
+    video_spread(
+        "video.ssim",
+        Ratio,
+        Higher,
+        Full,
+        "Structural similarity of the brightness against the picture as it was drawn, 0 to 1.",
+        |v| v.ssim,
+    ),
+    video("video.width", Pixels, Neither, Full, "Width of the last picture.", |v| Some(f64::from(v.width))),
+    video("video.height", Pixels, Neither, Full, "Height of the last picture.", |v| Some(f64::from(v.height))),
+    video("video.plis", Count, Lower, Packets, "Key frames that we asked for (PLI).", |v| {
+        Some(v.key_frames_requested as f64)
+    }),
+    video("video.decode_cpu_ms", Milliseconds, Lower, Full, "CPU time of decoding.", |v| Some(v.decode_cpu_ms)),
+    video("video.judge_cpu_ms", Milliseconds, Lower, Full, "CPU time of judging the decoded pictures.", |v| {
+        Some(v.judge_cpu_ms)
+    }),
+];
+
+/// The sound, and how it fits the pictures.
+pub(super) static AUDIO: &[Metric] = &[
+    audio("audio.seconds", Seconds, Neither, Full, "Seconds of sound decoded.", |a| Some(a.seconds)),
+    audio_spread(
+        "audio.latency_ms",
+        Milliseconds,
+        Lower,
+        Packets,
+        "From handing a packet to the sender's engine until it was received here.",
+        |a| a.latency_ms,
+    ),
+    audio(
+        "audio.level_dbfs",
+        FullScale,
+        Neither,
+        Full,
+        "Level over all of the sound, relative to full scale; nothing in perfect silence.",
+        |a| a.level_dbfs,
+    ),
+    audio("audio.tone_hz", Hertz, Neither, Full, "The dominant tone, where there is one.", |a| a.tone_hz),
+    audio("audio.expected_tone_hz", Hertz, Neither, Packets, "The tone that was expected, where one was.", |a| {
+        a.expected_tone_hz
+    }),
+    audio(
+        "audio.gaps",
+        Count,
+        Lower,
+        Full,
+        "Stretches of media time between two packets that no packet covers.",
+        |a| Some(a.gaps as f64),
+    ),
+    audio("audio.gap_ms", Milliseconds, Lower, Full, "Those gaps together.", |a| Some(a.gap_ms)),
+    audio("audio.longest_gap_ms", Milliseconds, Lower, Full, "The longest of them.", |a| Some(a.longest_gap_ms)),
+    audio("audio.clicks", Count, Neither, Full, "Clicks heard; the beep source has one each second.", |a| {
+        Some(a.clicks as f64)
+    }),
+    audio("audio.decode_errors", Count, Lower, Full, "Packets that the decoder refused.", |a| {
+        Some(a.decode_errors as f64)
+    }),
+    audio(
+        "audio.mos_estimate",
+        Score,
+        Higher,
+        Packets,
+        "Estimated mean opinion score, 1 to 4.5: the E-model (ITU-T G.107) reduced to delay and loss.",
+        |a| a.mos_estimate,
+    ),
+    Metric {
+        name: "av_offset_ms",
+        unit: Milliseconds,
+        better: Neither,
+        about: "By how much the click of each second came after the flash of the same second; negative when the sound came first.",
+        needs: Full,
+        source: Source::DirectionSpread(|direction: &Direction| direction.av_offset_ms),
+    },
+];
+
+/// Counts of an RTP stream are the same for both kinds of media.
+macro_rules! stream {
+    ($kind:literal, $metric:ident) => {
+        &[
+            $metric(
+                concat!($kind, ".bitrate_kbps"),
+                Kbps,
+                Higher,
+                Packets,
+                "Payload bits per second from the first packet to the last.",
+                |m| Some(m.stream.bitrate_kbps),
+            ),
+            $metric(
+                concat!($kind, ".packets"),
+                Count,
+                Neither,
+                Packets,
+                "Packets received, duplicates not counted.",
+                |m| Some(m.stream.packets as f64),
+            ),
+            $metric(
+                concat!($kind, ".lost"),
+                Count,
+                Lower,
+                Packets,
+                "Packets that never came (RFC 3550 appendix A.3).",
+                |m| Some(m.stream.lost as f64),
+            ),
+            $metric(
+                concat!($kind, ".loss_percent"),
+                Percent,
+                Lower,
+                Packets,
+                "Packets that never came, of those expected.",
+                |m| Some(m.stream.loss_percent),
+            ),
+            $metric(
+                concat!($kind, ".recovered"),
+                Count,
+                Lower,
+                Packets,
+                "Packets missed and sent again (RFC 4585, RFC 4588).",
+                |m| Some(m.stream.recovered as f64),
+            ),
+            $metric(
+                concat!($kind, ".network_loss_percent"),
+                Percent,
+                Lower,
+                Packets,
+                "Packets lost or recovered, of those expected: what the network lost.",
+                |m| Some(m.stream.network_loss_percent),
+            ),
+            $metric(concat!($kind, ".duplicates"), Count, Lower, Packets, "Packets that came again.", |m| {
+                Some(m.stream.duplicates as f64)
+            }),
+            $metric(
+                concat!($kind, ".reordered"),
+                Count,
+                Lower,
+                Packets,
+                "Packets that came after a later one, recovered ones included.",
+                |m| Some(m.stream.reordered as f64),
+            ),
+            $metric(concat!($kind, ".bytes"), Unit::Bytes, Neither, Packets, "Payload bytes received.", |m| {
+                Some(m.stream.bytes as f64)
+            }),
+            $metric(
+                concat!($kind, ".jitter_ms"),
+                Milliseconds,
+                Lower,
+                Packets,
+                "Interarrival jitter (RFC 3550 section 6.4.1).",
+                |m| Some(m.stream.jitter_ms),
+            ),
+            $metric(
+                concat!($kind, ".quiet_ms"),
+                Milliseconds,
+                Lower,
+                Packets,
+                "From the last packet to the end of the call.",
+                |m| Some(m.stream.quiet_ms),
+            ),
+            $metric(
+                concat!($kind, ".nacks"),
+                Count,
+                Lower,
+                Packets,
+                "Packets that we asked for again (NACK, RFC 4585 section 6.2.1).",
+                |m| Some(m.stream.nacks_sent as f64),
+            ),
+        ]
+    };
+}
+
+/// The packets of the pictures.
+pub(super) static VIDEO_STREAM: &[Metric] = stream!("video", video);
+
+/// The packets of the sound.
+pub(super) static AUDIO_STREAM: &[Metric] = stream!("audio", audio);
+
+const fn video(
+    name: &'static str,
+    unit: Unit,
+    better: Better,
+    needs: JudgeLevel,
+    about: &'static str,
+    get: fn(&VideoReport) -> Option<f64>,
+) -> Metric {
+    Metric { name, unit, better, about, needs, source: Source::Video(get) }
+}
+
+const fn video_spread(
+    name: &'static str,
+    unit: Unit,
+    better: Better,
+    needs: JudgeLevel,
+    about: &'static str,
+    get: fn(&VideoReport) -> Option<Distribution>,
+) -> Metric {
+    Metric { name, unit, better, about, needs, source: Source::VideoSpread(get) }
+}
+
+const fn audio(
+    name: &'static str,
+    unit: Unit,
+    better: Better,
+    needs: JudgeLevel,
+    about: &'static str,
+    get: fn(&AudioReport) -> Option<f64>,
+) -> Metric {
+    Metric { name, unit, better, about, needs, source: Source::Audio(get) }
+}
+
+const fn audio_spread(
+    name: &'static str,
+    unit: Unit,
+    better: Better,
+    needs: JudgeLevel,
+    about: &'static str,
+    get: fn(&AudioReport) -> Option<Distribution>,
+) -> Metric {
+    Metric { name, unit, better, about, needs, source: Source::AudioSpread(get) }
+}

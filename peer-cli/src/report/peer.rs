@@ -1,0 +1,173 @@
+//! What one of our peers did and saw on the way to media.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What one of our peers did and saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PeerReport {
+    /// Its name in this run.
+    pub name: String,
+    /// Its session id, once the server told it.
+    pub sid: Option<String>,
+    /// The signaling server's name for itself, where it tells.
+    pub server: Option<String>,
+    /// Milestones in the order they came.
+    pub phases: Vec<PhaseStamp>,
+    /// Signaling messages in the order they were sent and received.
+    pub messages: Vec<MessageStamp>,
+    /// How the call ended for this peer: a stable code.
+    pub end: String,
+    /// The same in words.
+    pub end_message: String,
+    /// The candidate pair that carried the media, as it stood at the end.
+    pub pair: Option<PairReport>,
+    /// ICE candidates of both sides, in the order in which they became known.
+    pub candidates: Vec<CandidateReport>,
+    /// Candidate pairs that were tried, as they stood at the end.
+    pub pairs: Vec<PairTried>,
+    /// What our own questions to the STUN and TURN servers found out after ICE had failed.
+    pub probes: Vec<ProbeReport>,
+    /// What it sent.
+    pub sent: Sent,
+    /// Received packets that this process was too slow to take; they count as lost without being the network's fault.
+    pub overrun: u64,
+}
+
+/// One milestone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseStamp {
+    /// Its name, such as `joined`, `ready`, `ice-connected`.
+    pub phase: String,
+    /// Milliseconds since the peers were started.
+    pub at_ms: f64,
+}
+
+/// One signaling message.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageStamp {
+    /// Milliseconds since the peers were started.
+    pub at_ms: f64,
+    /// Whether this peer sent it; else it received it.
+    pub sent: bool,
+    /// What it is: `OFFER`, `ANSWER`, `CANDIDATE` between peers; `CONNECT`, `JOIN`, `LEAVE` to the server; `CONNECTED`,
+    /// `ME`, `MEMBERS`, `READY`, `LEFT`, `REFUSED` from it.
+    pub kind: String,
+    /// A few words more: who, how many, which candidate kind.
+    pub detail: String,
+}
+
+/// The candidate pair in use (RFC 8445; `RTCIceCandidatePairStats`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairReport {
+    /// `host`, `srflx`, `prflx` or `relay`.
+    pub local: String,
+    /// `host`, `srflx`, `prflx` or `relay`.
+    pub remote: String,
+    /// Our address and port.
+    pub local_address: String,
+    /// The other side's address and port.
+    pub remote_address: String,
+    /// The last round-trip time of a connectivity check, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Payload bytes sent over the pair.
+    pub bytes_sent: u64,
+    /// Payload bytes received over the pair.
+    pub bytes_received: u64,
+}
+
+/// One ICE candidate (RFC 8839 section 5.1).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CandidateReport {
+    /// Whether it is ours; else the other side's.
+    pub local: bool,
+    /// `host`, `srflx`, `prflx` or `relay`.
+    pub kind: String,
+    /// `udp` or `tcp`.
+    pub protocol: String,
+    /// Address and port; a browser may hide it behind a `.local` name.
+    pub address: String,
+    /// When it became known here, in milliseconds since the peers were started.
+    pub at_ms: f64,
+}
+
+/// A candidate pair that ICE tried.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairTried {
+    /// Kind and address of our candidate, such as `host 192.0.2.1:5000`.
+    pub local: String,
+    /// Kind and address of the other side's candidate.
+    pub remote: String,
+    /// `frozen`, `waiting`, `in-progress`, `failed` or `succeeded` (RFC 8445 section 6.1.2.6).
+    pub state: String,
+    /// Whether the media was sent over it.
+    pub nominated: bool,
+    /// The last round-trip time of a connectivity check, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Connectivity checks sent.
+    pub requests_sent: u64,
+    /// Answers to them received.
+    pub responses_received: u64,
+}
+
+/// What a STUN or TURN server said when it was asked directly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeReport {
+    /// The server's url, without any login.
+    pub url: String,
+    /// What came of it.
+    pub outcome: ProbeOutcome,
+    /// The same in one sentence, with the server's own words where it had some.
+    pub message: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: f64,
+    /// Our address as the server saw it (XOR-MAPPED-ADDRESS).
+    pub mapped: Option<String>,
+    /// The address that the relay allocated.
+    pub relayed: Option<String>,
+}
+
+/// What came of asking a STUN or TURN server directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeOutcome {
+    /// It answered as it should; a relay also took every peer address.
+    Works,
+    /// Its name could not be resolved.
+    UnknownHost,
+    /// No answer came, or the machine said that nothing listens there.
+    Unreachable,
+    /// It refused the login (401, 441, or 438 again and again).
+    LoginRefused,
+    /// It has no room for this user or at all (486, 508).
+    Quota,
+    /// It allocates, and refuses to relay to the other side's address (403).
+    PeerRefused,
+    /// It refused with another code, or its answer made no sense.
+    Refused,
+}
+
+/// What a peer sent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Sent {
+    /// The video source in words; absent where none was sent.
+    pub video: Option<String>,
+    /// The video codec negotiated for sending; absent when there was no common one.
+    pub video_codec: Option<String>,
+    /// Video frames handed to the engine.
+    pub video_frames: u64,
+    /// The audio source in words; absent where none was sent.
+    pub audio: Option<String>,
+    /// Audio frames handed to the engine.
+    pub audio_frames: u64,
+    /// Key frames that the other side asked for (PLI, FIR).
+    pub key_frames_asked: u64,
+    /// Packets that the other side asked for again (NACK).
+    pub nacks_received: u64,
+    /// Round-trip time from the other side's receiver reports (RFC 3550 section 6.4.1), in milliseconds.
+    pub rtcp_rtt_ms: Option<f64>,
+    /// What the congestion controller allowed at the end, in kbit/s; only with `--live`.
+    pub target_kbps: Option<f64>,
+}
