@@ -8,8 +8,8 @@ use dialtone_peer::args::{Args, Command, CommonArgs};
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 use dialtone_peer::args::{LoadCommand, LoadTurnArgs};
 use dialtone_peer::console::Console;
-use dialtone_peer::report::Report;
-use dialtone_peer::run::{self, RunError, Started};
+use dialtone_peer::report::{self, Report, markdown, metrics};
+use dialtone_peer::run::{self, OutputError, RunError, Show, Started};
 use dialtone_peer::startup::{start_log, stop_signal};
 use tokio::sync::watch;
 
@@ -18,7 +18,8 @@ const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "the one place where a run takes its clocks")]
-    let started = Started { mono: Instant::now(), unix: SystemTime::now() };
+    let (mono, unix) = (Instant::now(), SystemTime::now());
+    let unix = unix.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("the runtime could not be started: {error}"), 1),
     };
-    let code = runtime.block_on(run(args, started));
+    let code = runtime.block_on(run(args, Started { mono, unix }));
     // A name that is still being looked up must not hold up the exit.
     runtime.shutdown_background();
     code
@@ -54,16 +55,21 @@ async fn run(args: Args, started: Started) -> ExitCode {
             let mut console = console(&call.common);
             let server =
                 call.server.as_ref().map_or_else(|| "an embedded server and relay".to_owned(), ToString::to_string);
-            console.headline(&format!("one call between alice and bob through {server}"));
-            let report = run::call(call, started, stopped, |news| console.show(news)).await;
+            let calls = if call.repeat > 1 { format!("{} calls", call.repeat) } else { "one call".to_owned() };
+            console.headline(&format!("{calls} between alice and bob through {server}"));
+            let report = run::calls(call, started, stopped, |what| show(&mut console, &what)).await;
             finish(report, &call.common, &mut console)
         }
         Command::Join(ref join) => {
             let mut console = console(&join.common);
             console.headline(&format!("joining room {} on {}; Ctrl-C hangs up", join.room, join.server));
-            let report = run::join(join, started, stopped, |news| console.show(news)).await;
+            let report = run::join(join, started, stopped, |what| show(&mut console, &what)).await;
             finish(report, &join.common, &mut console)
         }
+        Command::Metrics => say(&metrics::list()),
+        Command::Schema => say(&report::json_schema()),
+        Command::Report(ref report) => told(run::show(report)),
+        Command::Diff(ref diff) => told(run::diff(diff)),
         #[cfg(all(feature = "embedded", target_os = "linux"))]
         Command::Load(LoadCommand::Turn(load)) => load_turn(load, started).await,
     }
@@ -71,30 +77,33 @@ async fn run(args: Args, started: Started) -> ExitCode {
 
 /// The generator blocks its thread with sockets of its own.
 #[cfg(all(feature = "embedded", target_os = "linux"))]
-#[expect(clippy::print_stdout, reason = "the report is for standard output")]
 async fn load_turn(args: LoadTurnArgs, started: Started) -> ExitCode {
     use dialtone_peer::embedded::load::{load_turn, render};
     let json = args.json.clone();
-    let done = tokio::task::spawn_blocking(move || load_turn(&args, started.unix)).await;
+    let done = tokio::task::spawn_blocking(move || load_turn(&args, SystemTime::UNIX_EPOCH + started.unix)).await;
     let report = match done {
         Ok(Ok(report)) => report,
         Ok(Err(error)) => return complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
         Err(error) => return complain(&error.to_string(), 1),
     };
     match json {
-        None => println!("{}", render(&report)),
+        None => say(&format!("{}\n", render(&report))),
         Some(to) => {
             let document = serde_json::to_string_pretty(&report).unwrap_or_default();
-            if let Err(error) = run::write_json(document, &to) {
-                return complain(&format!("the report could not be written to {}: {error}", to.display()), 1);
-            }
+            told(run::write_json(document, &to).map(|()| String::new()))
         }
     }
-    ExitCode::SUCCESS
 }
 
 fn console(args: &CommonArgs) -> Console {
     Console::new(args.json.as_ref().is_some_and(|to| to.as_os_str() == "-"), args.quiet)
+}
+
+fn show(console: &mut Console, what: &Show<'_>) {
+    match what {
+        Show::News(news) => console.show(news),
+        Show::Note(text) => console.note(text),
+    }
 }
 
 fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Console) -> ExitCode {
@@ -103,12 +112,29 @@ fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Con
         Err(error) => return complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
     };
     console.finish(&report);
-    if let Some(to) = &args.json
-        && let Err(error) = run::write_json(report.to_json(), to)
-    {
-        return complain(&format!("the report could not be written to {}: {error}", to.display()), 1);
+    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+        for line in markdown::annotations(&report) {
+            console.headline(&line);
+        }
     }
-    report.verdict.exit_code.into()
+    match run::write_reports(&report, args) {
+        Ok(()) => report.verdict.exit_code.into(),
+        Err(error) => complain(&error.to_string(), 1),
+    }
+}
+
+fn told(text: Result<String, OutputError>) -> ExitCode {
+    match text {
+        Ok(text) => say(&text),
+        Err(error) => complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    use std::io::Write;
+    // A reader that has gone away (`| head`) is no failure of ours.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "complaints of the command line belong on standard error")]

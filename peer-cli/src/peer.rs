@@ -3,34 +3,50 @@
 //! [`run`] is the hand that moves things between these parts and decides nothing: [`Call`] says what to do, the receive
 //! brains say what is lost, the judges say what was seen.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
 use crate::call::{self, Call, EndReason, FromServer, Patience, RtcCommand, RtcEvent};
-use crate::clock::{now, until};
-use crate::report::{AudioReport, PairReport, VideoReport};
-use crate::rtc::{self, IceServer, PairStats, PeerEvent, RtcConfig};
-use crate::signaling::{self, Signaling};
+use crate::clock::{Started, now, until};
+use crate::measure::{Column, SendLedger};
+use crate::record::RecordError;
+use crate::report::{AudioReport, JudgeLevel, VideoReport};
+use crate::rtc::{self, IceServer, PeerEvent, RtcConfig};
+use crate::signaling::{self, Signaling, Traffic};
 use crate::verdict::End;
 
+mod chronicle;
 mod diary;
 mod intake;
 mod judging;
 mod milestone;
 mod outcome;
+mod path;
+mod recording;
 mod sending;
+mod stream;
 
+use chronicle::Chronicle;
 use diary::Diary;
-use intake::Intake;
+use intake::{Intake, IntakeConfig};
 pub use milestone::Milestone;
 pub use outcome::Outcome;
+use path::Path;
+use recording::Recording;
 pub use sending::Playable;
 use sending::Sending;
 
 /// Engine events that may wait: two seconds of a busy call.
 const ENGINE_QUEUE: usize = 1024;
+/// Signaling frames that may wait to be written down.
+const TRAFFIC_QUEUE: usize = 1024;
+/// How often the path is looked at: the resolution of the series.
+const TICK: Duration = Duration::from_millis(100);
+/// How many of those lie between two status lines, and between two looks at the engine's statistics.
+const STATUS_EVERY: u32 = 10;
 
 /// What one peer is to do.
 pub struct Setup {
@@ -48,8 +64,16 @@ pub struct Setup {
     pub patience: Patience,
     /// Whose pattern to expect; `None` takes any.
     pub expected_peer: Option<u8>,
-    /// When the run began; milestones are told relative to it.
-    pub start: Instant,
+    /// How closely to look at what comes.
+    pub judge: JudgeLevel,
+    /// Where to note when something was sent, for a peer in the same process.
+    pub sent: SendLedger,
+    /// Where that peer notes the same; `None` when it is somewhere else.
+    pub heard: Option<SendLedger>,
+    /// The folder to record into.
+    pub record: Option<PathBuf>,
+    /// When the peers were started; milestones are told relative to it.
+    pub started: Started,
 }
 
 impl std::fmt::Debug for Setup {
@@ -67,7 +91,7 @@ pub enum News {
         peer: String,
         /// What it has reached.
         milestone: Milestone,
-        /// Since the start of the run.
+        /// Since the peers were started.
         at: Duration,
     },
     /// How media flows, about once a second.
@@ -91,42 +115,74 @@ pub struct Status {
 }
 
 /// Runs one peer until its call ends, or until `hang_up` turns true.
-pub async fn run(mut setup: Setup, news: mpsc::Sender<News>, mut hang_up: watch::Receiver<bool>) -> Outcome {
-    let mut diary = Diary { name: setup.name.clone(), start: setup.start, news, phases: Vec::new() };
-    let sending = Sending::prepare(setup.video.take(), setup.audio.take());
+///
+/// # Errors
+/// [`RecordError`] when the recording cannot be begun; nothing has happened then.
+pub async fn run(
+    mut setup: Setup,
+    news: mpsc::Sender<News>,
+    mut hang_up: watch::Receiver<bool>,
+) -> Result<Outcome, RecordError> {
+    let recorded = setup.record.as_ref().map(|folder| Recording::start(folder, &setup.name, setup.started));
+    let (recording, finish) = recorded.transpose()?.unzip();
+    let start = setup.started.mono;
+    let mut diary = Diary { name: setup.name.clone(), start, news, phases: Vec::new() };
+    let sending = Sending::prepare(setup.video.take(), setup.audio.take(), setup.sent.clone(), setup.started);
+    let (tap, mut traffic) = mpsc::channel(TRAFFIC_QUEUE);
+    setup.signaling.tap = recording.is_some().then_some(tap);
     let opened = tokio::select! {
-        opened = Signaling::open(setup.signaling.clone()) => opened,
-        () = told(&mut hang_up) => return Outcome::ended(diary, &sending, End::Call(EndReason::HungUp)),
+        opened = Signaling::open(setup.signaling.clone()) => opened.map_err(|error| {
+            End::Unreachable { step: error.step(), reason: error.to_string() }
+        }),
+        () = told(&mut hang_up) => Err(End::Call(EndReason::HungUp)),
     };
-    let (signaling, server_events) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Outcome::ended(diary, &sending, End::Unreachable { reason: error.to_string() }),
+    let outcome = match opened {
+        Ok((signaling, server_events)) => {
+            diary.reached(Milestone::SocketOpen, now());
+            let (engine_events, engine_queue) = mpsc::channel(ENGINE_QUEUE);
+            let intake = Intake::start(IntakeConfig {
+                judge: setup.judge,
+                expected_peer: setup.expected_peer,
+                started: setup.started,
+                ledger: setup.heard.take(),
+                recording: recording.clone(),
+            });
+            let running = Running {
+                call: Call::new(now(), setup.patience),
+                intake,
+                chronicle: Chronicle::new(start),
+                setup,
+                diary,
+                signaling: Some(signaling),
+                server: None,
+                served_ice: Vec::new(),
+                engine: None,
+                engine_events,
+                sending,
+                path: Path::default(),
+                recording,
+                connected_at: None,
+                signaling_lost: false,
+                end: None,
+                ended_at: None,
+            };
+            running.run(server_events, engine_queue, &mut traffic, hang_up).await
+        }
+        Err(end) => {
+            drop(recording);
+            Outcome::ended(diary, &sending, end)
+        }
     };
-    diary.reached(Milestone::SocketOpen, now());
-    let (engine_events, engine_queue) = mpsc::channel(ENGINE_QUEUE);
-    let running = Running {
-        call: Call::new(now(), setup.patience),
-        intake: Intake::start(setup.expected_peer),
-        setup,
-        diary,
-        signaling: Some(signaling),
-        server: None,
-        served_ice: Vec::new(),
-        engine: None,
-        engine_events,
-        sending,
-        connected_at: None,
-        pair: None,
-        closed_overrun: 0,
-        end: None,
-        ended_at: None,
-    };
-    running.run(server_events, engine_queue, hang_up).await
+    if let Some(finish) = finish {
+        finish.wait().await;
+    }
+    Ok(outcome)
 }
 
 struct Running {
     setup: Setup,
     diary: Diary,
+    chronicle: Chronicle,
     call: Call,
     signaling: Option<Signaling>,
     server: Option<String>,
@@ -135,9 +191,11 @@ struct Running {
     engine_events: mpsc::Sender<PeerEvent>,
     sending: Sending,
     intake: Intake,
+    path: Path,
+    recording: Option<Recording>,
     connected_at: Option<Instant>,
-    pair: Option<PairReport>,
-    closed_overrun: u64,
+    /// The server is gone at the moment, or for good.
+    signaling_lost: bool,
     end: Option<EndReason>,
     ended_at: Option<Instant>,
 }
@@ -147,14 +205,19 @@ impl Running {
         mut self,
         mut server_events: mpsc::Receiver<signaling::Event>,
         mut engine_queue: mpsc::Receiver<PeerEvent>,
+        traffic: &mut mpsc::Receiver<Traffic>,
         mut hang_up: watch::Receiver<bool>,
     ) -> Outcome {
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
-        let mut signaling_open = true;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut ticks, mut signaling_open) = (0_u32, true);
         loop {
             self.carry_out().await;
+            while let Some((milestone, at)) = self.intake.reached() {
+                self.diary.reached(milestone, at);
+            }
             if let Some(reason) = self.end.take() {
-                return self.outcome(End::Call(reason)).await;
+                return self.outcome(End::Call(reason), traffic).await;
             }
             let due = [self.call.poll_timeout(), self.intake.poll_timeout()].into_iter().flatten().min();
             tokio::select! {
@@ -162,8 +225,9 @@ impl Running {
                     Some(event) => self.server_event(event).await,
                     None => signaling_open = false,
                 },
-                Some(event) = engine_queue.recv() => self.engine_event(event).await,
-                Some(milestone) = self.intake.milestone() => self.diary.reached(milestone, now()),
+                Some(event) = engine_queue.recv() => self.engine_event(event),
+                Some(told) = self.intake.told() => self.intake.handle_told(now(), told),
+                Some(one) = traffic.recv() => self.record(one),
                 () = told(&mut hang_up) => {
                     self.diary.reached(Milestone::HungUp, now());
                     self.call.hang_up();
@@ -171,18 +235,25 @@ impl Running {
                 () = until(due) => {
                     self.call.handle_timeout(now());
                     self.intake.handle_timeout(now());
-                    self.ask_for_key_frame().await;
                 }
-                _ = tick.tick() => self.tell_status(),
+                _ = tick.tick() => {
+                    self.tick(ticks.is_multiple_of(STATUS_EVERY)).await;
+                    ticks = ticks.wrapping_add(1);
+                }
             }
+            self.ask_for_key_frame().await;
         }
     }
 
     async fn server_event(&mut self, event: signaling::Event) {
+        let at = now();
         match event {
-            signaling::Event::Connected { version: _, server } => {
+            signaling::Event::Connected { version, server } => {
                 self.server = server;
-                self.diary.reached(Milestone::StompConnected, now());
+                self.diary.reached(Milestone::StompConnected, at);
+                self.chronicle.message(at, false, "CONNECTED", format!("STOMP {version}"));
+                // The conversation joins in the same breath.
+                self.chronicle.message(at, true, "JOIN", self.setup.signaling.room.as_str());
             }
             signaling::Event::IceServers(servers) => {
                 self.served_ice = servers
@@ -191,8 +262,17 @@ impl Running {
                     .collect();
             }
             signaling::Event::Call(event) => {
-                if matches!(event, FromServer::Me(_)) && self.engine.is_none() {
-                    self.start_engine().await;
+                self.chronicle.server(at, &event);
+                match &event {
+                    FromServer::Lost | FromServer::GaveUp { .. } => self.signaling_lost = true,
+                    FromServer::Back => self.signaling_lost = false,
+                    FromServer::Me(_) if self.engine.is_none() => self.start_engine().await,
+                    FromServer::Me(_)
+                    | FromServer::Members(_)
+                    | FromServer::Ready
+                    | FromServer::Signal { .. }
+                    | FromServer::Leave(_)
+                    | FromServer::Refused { .. } => {}
                 }
                 self.call.handle_server(now(), event);
             }
@@ -206,6 +286,7 @@ impl Running {
             tracing::warn!(%error, "a server that signaling named is left aside");
         }
         config.ice_servers.extend(served);
+        self.path.ice_servers.clone_from(&config.ice_servers);
         match rtc::Peer::new(config, self.engine_events.clone()).await {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => {
@@ -216,19 +297,22 @@ impl Running {
         }
     }
 
-    async fn engine_event(&mut self, event: PeerEvent) {
+    fn engine_event(&mut self, event: PeerEvent) {
         match event {
             PeerEvent::Call(event) => {
                 if event == RtcEvent::Connected {
                     self.connected();
                 }
+                if let RtcEvent::LocalCandidate(candidate) = &event {
+                    self.chronicle.gathered(now(), candidate);
+                }
                 self.call.handle_rtc(now(), event);
             }
             PeerEvent::Rtp { kind, codec, clock_rate, packet, at } => {
-                if let Some(first) = self.intake.packet(at, kind, &codec, clock_rate, packet) {
-                    self.diary.reached(first, at);
-                }
-                self.ask_for_key_frame().await;
+                self.intake.packet(at, kind, (&codec, clock_rate), packet);
+            }
+            PeerEvent::SenderReport { kind, ntp, rtp_timestamp, at } => {
+                self.intake.sender_report(kind, at, ntp, rtp_timestamp);
             }
             PeerEvent::KeyFrameRequested => self.sending.key_frame_requested(),
         }
@@ -256,6 +340,7 @@ impl Running {
         while let Some(output) = self.call.poll_output() {
             match output {
                 call::Output::Send(signal) => {
+                    self.chronicle.signal(now(), true, &signal);
                     if let Some(signaling) = &self.signaling {
                         signaling.send(signal).await;
                     }
@@ -270,6 +355,7 @@ impl Running {
                 call::Output::Leave => {
                     self.ended_at = Some(now());
                     self.sending.stop();
+                    self.chronicle.message(now(), true, "LEAVE", "");
                 }
                 call::Output::Ended(reason) => self.end = Some(reason),
             }
@@ -278,57 +364,79 @@ impl Running {
 
     async fn close_engine(&mut self) {
         if let Some(engine) = self.engine.take() {
-            self.pair = engine.stats().await.map(pair_report);
+            self.path.close(&engine).await;
             self.sending.negotiated(engine.video_codec());
-            self.closed_overrun = engine.dropped_media();
             engine.close().await;
         }
     }
 
-    fn tell_status(&self) {
+    /// Ten times a second: what the path and the congestion controller say; once a second a line for people.
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        reason = "its sources are not Sync: it cannot be shared across an await"
+    )]
+    async fn tick(&mut self, status: bool) {
         let Some(connected_at) = self.connected_at else { return };
-        let (video, audio) = self.intake.status(now());
-        let status = Status { elapsed: now().saturating_duration_since(connected_at), video, audio };
-        self.diary.tell(News::Status { peer: self.diary.name.clone(), status: Box::new(status) });
+        if let Some(engine) = &self.engine {
+            let target = engine.link().target_bps;
+            self.sending.set_target(target);
+            if let Some(bps) = target {
+                self.intake.note(now(), Column::Target, bps as f64 / 1000.0);
+            }
+            if status && let Some(rtt) = engine.stats().await.and_then(|pair| pair.rtt) {
+                self.intake.note(now(), Column::Rtt, rtt.as_secs_f64() * 1000.0);
+            }
+        }
+        if status {
+            let (video, audio) = self.intake.status(now());
+            let status = Status { elapsed: now().saturating_duration_since(connected_at), video, audio };
+            self.diary.tell(News::Status { peer: self.diary.name.clone(), status: Box::new(status) });
+        }
     }
 
-    async fn outcome(mut self, end: End) -> Outcome {
+    fn record(&self, traffic: Traffic) {
+        if let Some(recording) = &self.recording {
+            recording.signaling(traffic.at, traffic.sent, traffic.text);
+        }
+    }
+
+    async fn outcome(mut self, end: End, traffic: &mut mpsc::Receiver<Traffic>) -> Outcome {
+        let ended_at = self.ended_at.unwrap_or_else(now);
         if let Some(signaling) = self.signaling.take() {
             signaling.leave().await;
         }
-        let received = self.intake.finish(self.ended_at.unwrap_or_else(now)).await;
+        while let Ok(one) = traffic.try_recv() {
+            self.record(one);
+        }
+        if matches!(end, End::Call(EndReason::IceFailed { .. })) {
+            self.path.ask_servers(&self.chronicle.remote_addresses()).await;
+        }
+        let Path { ice_servers, pair, pairs, link, probes, dropped } = self.path;
+        let rtt = pair.as_ref().and_then(|pair| pair.rtt_ms).map(|ms| Duration::from_secs_f64(ms / 1000.0));
+        let received = self.intake.finish(ended_at, &link, rtt).await;
+        let uses = |scheme| ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with(scheme));
         Outcome {
             name: self.diary.name,
             sid: self.call.me().cloned(),
             server: self.server,
             phases: self.diary.phases,
+            messages: self.chronicle.messages,
+            candidates: self.chronicle.candidates,
             end,
-            connected: self.connected_at.is_some(),
+            connected_for: self.connected_at.map(|at| ended_at.saturating_duration_since(at)),
             no_common_codec: self.sending.no_common_codec(),
-            pair: self.pair,
-            sent: self.sending.report(),
-            video: received.video,
-            audio: received.audio,
-            overrun: self.closed_overrun + received.overrun,
+            signaling_lost: self.signaling_lost && self.connected_at.is_some(),
+            stun_configured: uses("stun"),
+            turn_configured: uses("turn"),
+            relay_only: self.setup.rtc.relay_only,
+            pair,
+            pairs,
+            probes,
+            sent: self.sending.report(&link),
+            received: received.direction,
+            overrun: dropped + received.overrun,
         }
     }
-}
-
-fn pair_report(pair: PairStats) -> PairReport {
-    PairReport {
-        local: pair.local_kind.to_string(),
-        remote: pair.remote_kind.to_string(),
-        local_address: pair.local_addr,
-        remote_address: pair.remote_addr,
-        rtt_ms: pair.rtt.map(|rtt| round(rtt.as_secs_f64() * 1000.0)),
-        bytes_sent: pair.bytes_sent,
-        bytes_received: pair.bytes_received,
-    }
-}
-
-/// To a thousandth: more digits would only pretend.
-pub(crate) fn round(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }
 
 /// Waits until `flag` turns true; forever, where nobody is left to say so.

@@ -1,3 +1,4 @@
+use super::values::{parse_bitrate, parse_size};
 use super::*;
 
 fn call(args: &[&str]) -> Result<CallArgs, clap::Error> {
@@ -19,7 +20,7 @@ fn a_call_needs_no_option() {
     assert_eq!(call.server, None);
     assert_eq!(call.duration, Duration::from_secs(3));
     assert_eq!(call.common.video_choice(), VideoChoice::Pattern);
-    assert_eq!(call.common.audio_choice(), AudioChoice::Tone);
+    assert_eq!(call.common.audio_choice(), AudioChoice::Beep);
     assert_eq!(call.common.json, None);
 }
 
@@ -45,6 +46,24 @@ fn sizes_are_even_and_bounded() {
     for bad in ["640", "641x480", "0x0", "9999x2", "x", "640x480x3"] {
         assert!(parse_size(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn bitrates_are_read_with_their_units() {
+    for (text, bits) in [("800k", 800_000), ("1.5M", 1_500_000), ("64000", 64_000)] {
+        assert_eq!(parse_bitrate(text), Ok(bits), "{text}");
+    }
+    for bad in ["", "k", "1", "900G", "-5k", "51M"] {
+        assert!(parse_bitrate(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn an_expectation_that_names_no_metric_is_told_the_nearest() {
+    let message = call(&["--expect", "video.freze_ms<200"]).unwrap_err().to_string();
+    assert!(message.contains("video.freeze_ms"), "{message}");
+    let call = call(&["--expect", "video.freeze_ms<200;setup_ms.p95<500", "--warn", "rtt_ms<50"]).unwrap();
+    assert_eq!(call.common.expectations().unwrap().len(), 3);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::{Milestone, News, round};
+use super::{Milestone, News};
+use crate::clock::millis;
 use crate::report::PhaseStamp;
 
 /// What was reached when, for the report and for whoever listens.
@@ -18,7 +19,7 @@ pub(super) struct Diary {
 impl Diary {
     pub(super) fn reached(&mut self, milestone: Milestone, at: Instant) {
         let at = at.saturating_duration_since(self.start);
-        self.phases.push(PhaseStamp { phase: milestone.name(), at_ms: round(at.as_secs_f64() * 1000.0) });
+        self.phases.push(PhaseStamp { phase: milestone.name().to_owned(), at_ms: millis(at) });
         self.tell(News::Reached { peer: self.name.clone(), milestone, at });
     }
 

@@ -1,91 +1,136 @@
 //! The receiving half up to the judges: RTP into the receive brains, frames out of them to the judging thread.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::judging::{Heard, Judging, Work};
-use super::{Milestone, round};
-use crate::media::VideoCodec;
-use crate::receive::{Output, Payload, ReceiveConfig, Receiver, RtpHeader, StreamStats};
-use crate::report::{AudioReport, StreamReport, VideoReport};
-use crate::rtc::{MediaKind, ReceivedCodec, RtpPacket};
+use super::Milestone;
+use super::judging::{Judged, Judging, Shared, Told, Work, lock};
+use super::recording::Recording;
+use super::stream::{Stream, video_codec};
+use crate::clock::{Started, millis, round};
+use crate::measure::{Column, SendLedger, SenderClock, SeriesBuilder, mos_estimate};
+use crate::receive::{Output, Receiver};
+use crate::report::{AudioReport, Direction, JudgeLevel, Snapshot, VideoReport};
+use crate::rtc::{LinkStats, MediaKind, ReceivedCodec, RtpPacket};
 
-/// Milestones of the judging thread that may wait; there are two in a call.
-const MILESTONES: usize = 8;
+/// What the judging thread tells that may wait; there are two milestones in a call, and errors may come with each frame.
+const TOLD: usize = 64;
 
 /// What the judge of sound calls a level when there is none, in dBFS.
 const PERFECT_SILENCE: f64 = -120.0;
 
+/// How the media is looked at.
+pub(super) struct IntakeConfig {
+    pub(super) judge: JudgeLevel,
+    /// Whose pattern to expect; `None` takes any.
+    pub(super) expected_peer: Option<u8>,
+    pub(super) started: Started,
+    /// When the other side sent what, where it runs in this process.
+    pub(super) ledger: Option<SendLedger>,
+    /// Where what arrives is written down.
+    pub(super) recording: Option<Recording>,
+}
+
 /// Takes packets, keeps counts, feeds the judges.
 pub(super) struct Intake {
+    config: IntakeConfig,
     video: Option<Stream>,
     audio: Option<Stream>,
+    shared: Arc<Shared>,
     judging: Judging,
-    milestones: mpsc::Receiver<Milestone>,
+    told: mpsc::Receiver<Told>,
+    reached: VecDeque<(Milestone, Instant)>,
+    key_frame_seen: bool,
     key_frame_wanted: bool,
     key_frames_requested: u64,
     overrun: u64,
 }
 
-/// What came, in the end.
+/// What came, in the end. The names in the direction are the caller's to fill in.
 pub(super) struct Received {
-    pub(super) video: Option<VideoReport>,
-    pub(super) audio: Option<AudioReport>,
+    pub(super) direction: Direction,
     pub(super) overrun: u64,
 }
 
-struct Stream {
-    codec: ReceivedCodec,
-    /// `None` for a codec that nobody here decodes.
-    receiver: Option<Receiver>,
-    stats: StreamStats,
-    ssrc: u32,
-    frames: u64,
-    first: Instant,
-    last: Instant,
-}
-
-/// A stream that was silent for this long may be followed by another one.
-const GONE_AFTER: Duration = Duration::from_secs(1);
-
 impl Intake {
-    pub(super) fn start(expected_peer: Option<u8>) -> Self {
-        let (sender, milestones) = mpsc::channel(MILESTONES);
+    pub(super) fn start(config: IntakeConfig) -> Self {
+        let (sender, told) = mpsc::channel(TOLD);
+        let clock = |kind, rate| Mutex::new(SenderClock::new(kind, rate, config.ledger.clone()));
+        let shared = Arc::new(Shared {
+            video_clock: clock(MediaKind::Video, 90_000),
+            audio_clock: clock(MediaKind::Audio, 48_000),
+            series: Mutex::new(SeriesBuilder::new(config.started.mono)),
+        });
+        let judging = Judging::start(config.expected_peer, config.started, Arc::clone(&shared), sender);
         Self {
+            config,
             video: None,
             audio: None,
-            judging: Judging::start(expected_peer, sender),
-            milestones,
+            shared,
+            judging,
+            told,
+            reached: VecDeque::new(),
+            key_frame_seen: false,
             key_frame_wanted: false,
             key_frames_requested: 0,
             overrun: 0,
         }
     }
 
-    /// Takes one packet; tells when it is the first of all.
+    /// Takes one packet.
     pub(super) fn packet(
         &mut self,
         at: Instant,
         kind: MediaKind,
-        codec: &ReceivedCodec,
-        clock_rate: u32,
+        (codec, clock_rate): (&ReceivedCodec, u32),
         packet: RtpPacket,
-    ) -> Option<Milestone> {
+    ) {
         let first_of_all = self.video.is_none() && self.audio.is_none();
+        let assemble = self.config.judge >= JudgeLevel::Frames || self.config.recording.is_some();
         let slot = match kind {
             MediaKind::Audio => &mut self.audio,
             MediaKind::Video => &mut self.video,
         };
-        if slot.as_ref().is_some_and(|stream| stream.ssrc != packet.ssrc && stream.is_alive(at)) {
+        if slot.as_ref().is_some_and(|stream| stream.ssrc() != packet.ssrc && stream.is_alive(at)) {
             // A second stream of the kind, such as a shared screen, beside the first: one of them is judged.
-            return None;
+            return;
         }
-        let same = slot.take().filter(|stream| stream.codec == *codec);
-        let stream = slot.insert(same.unwrap_or_else(|| Stream::new(codec.clone(), clock_rate, at)));
-        stream.packet(at, packet);
+        if let Some(recording) = &self.config.recording {
+            recording.rtp(at, kind, &packet);
+        }
+        let same = slot.take().filter(|stream| *stream.codec() == *codec);
+        let stream = slot.insert(same.unwrap_or_else(|| Stream::new(codec.clone(), clock_rate, at, assemble)));
+        let news = stream.packet(at, packet);
+        let mut series = lock(&self.shared.series);
+        let (rate, lost, jitter) = match kind {
+            MediaKind::Video => (Column::VideoKbps, Column::VideoLost, Column::VideoJitter),
+            MediaKind::Audio => (Column::AudioKbps, Column::AudioLost, Column::AudioJitter),
+        };
+        series.add(at, rate, news.kilobits);
+        series.add(at, lost, news.missed as f64);
+        series.add(at, jitter, news.jitter_ms);
+        drop(series);
+        if first_of_all {
+            self.reached.push_back((Milestone::FirstPacket, at));
+        }
         self.forward(at);
-        first_of_all.then_some(Milestone::FirstPacket)
+    }
+
+    /// The far end has told what its RTP clock showed at a time of its wall clock.
+    pub(super) fn sender_report(&self, kind: MediaKind, at: Instant, ntp: u64, rtp_timestamp: u32) {
+        let clock = match kind {
+            MediaKind::Audio => &self.shared.audio_clock,
+            MediaKind::Video => &self.shared.video_clock,
+        };
+        lock(clock).sender_report(at, self.config.started.unix_at(at), ntp, rtp_timestamp);
+    }
+
+    /// Puts a value of the path into the series.
+    pub(super) fn note(&self, now: Instant, column: Column, value: f64) {
+        lock(&self.shared.series).add(now, column, value);
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -94,7 +139,7 @@ impl Intake {
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         for stream in [&mut self.video, &mut self.audio].into_iter().flatten() {
-            if let Some(receiver) = &mut stream.receiver {
+            if let Some(receiver) = stream.receiver() {
                 receiver.handle_timeout(now);
             }
         }
@@ -106,39 +151,73 @@ impl Intake {
         std::mem::take(&mut self.key_frame_wanted)
     }
 
-    /// The next milestone of the judging thread.
-    pub(super) async fn milestone(&mut self) -> Option<Milestone> {
-        self.milestones.recv().await
+    /// The next milestone that was reached here.
+    pub(super) fn reached(&mut self) -> Option<(Milestone, Instant)> {
+        self.reached.pop_front()
+    }
+
+    /// The next thing that the judging thread tells.
+    pub(super) async fn told(&mut self) -> Option<Told> {
+        self.told.recv().await
+    }
+
+    /// Takes it.
+    pub(super) fn handle_told(&mut self, now: Instant, told: Told) {
+        match told {
+            Told::Milestone(milestone, at) => self.reached.push_back((milestone, at)),
+            Told::Undecodable => {
+                if let Some(receiver) = self.video.as_mut().and_then(Stream::receiver) {
+                    receiver.undecodable(now);
+                }
+                self.forward(now);
+            }
+        }
     }
 
     pub(super) fn status(&self, now: Instant) -> (Option<VideoReport>, Option<AudioReport>) {
-        let (video, audio) = self.judging.snapshot();
-        (self.video_report(&video, now), self.audio_report(&audio, now))
+        let judged = self.judging.snapshot();
+        let link = LinkStats::default();
+        (self.video_report(&judged, &link, Vec::new(), now), self.audio_report(&judged, &link, None, now))
     }
 
     /// Lets the judges finish what lies before them. `ended`: when the call did.
-    pub(super) async fn finish(mut self, ended: Instant) -> Received {
-        let (video, audio) = self.judging.finish().await;
-        let (video, audio) = (self.video_report(&video, ended), self.audio_report(&audio, ended));
-        Received { video, audio, overrun: self.overrun }
+    pub(super) async fn finish(mut self, ended: Instant, link: &LinkStats, rtt: Option<Duration>) -> Received {
+        let (judged, snapshots) = self.judging.finish().await;
+        let direction = Direction {
+            video: self.video_report(&judged, link, snapshots, ended),
+            audio: self.audio_report(&judged, link, rtt, ended),
+            av_offset_ms: judged.av_offset,
+            latency_basis: judged.basis.map(|basis| basis.name().to_owned()),
+            series: lock(&self.shared.series).build(),
+            ..Direction::default()
+        };
+        Received { direction, overrun: self.overrun }
     }
 
     fn receivers(&self) -> impl Iterator<Item = &Receiver> {
-        [&self.video, &self.audio].into_iter().flatten().filter_map(|stream| stream.receiver.as_ref())
+        [&self.video, &self.audio].into_iter().flatten().filter_map(Stream::peek_receiver)
     }
 
     /// Moves frames from the receive brains to the judges.
     fn forward(&mut self, now: Instant) {
-        for stream in [&mut self.video, &mut self.audio].into_iter().flatten() {
-            let codec = stream.codec.clone();
-            let Some(receiver) = &mut stream.receiver else { continue };
-            while let Some(output) = receiver.poll_output() {
+        let judge = self.config.judge;
+        for (kind, stream) in [(MediaKind::Video, &mut self.video), (MediaKind::Audio, &mut self.audio)] {
+            let Some(stream) = stream else { continue };
+            while let Some(output) = stream.poll_output() {
                 match output {
-                    Output::Frame { data, .. } => {
-                        stream.frames += 1;
-                        let work = match video_codec(&codec) {
-                            Some(codec) => Work::Video { codec, data, at: now },
-                            None => Work::Audio { data },
+                    Output::Frame { data, timestamp, key } => {
+                        let codec = video_codec(stream.codec());
+                        if kind == MediaKind::Video && key && !std::mem::replace(&mut self.key_frame_seen, true) {
+                            self.reached.push_back((Milestone::FirstKeyFrame, now));
+                        }
+                        if let Some(recording) = &self.config.recording {
+                            recording.frame(kind, codec, data.clone(), key, timestamp, now);
+                        }
+                        let work = match (judge, codec) {
+                            (JudgeLevel::Packets, _) | (JudgeLevel::Frames, None) => continue,
+                            (JudgeLevel::Frames, Some(_)) => Work::Frame { timestamp, at: now },
+                            (JudgeLevel::Full, Some(codec)) => Work::Picture { codec, data, timestamp },
+                            (JudgeLevel::Full, None) => Work::Sound { data, timestamp, at: now },
                         };
                         self.overrun += u64::from(!self.judging.give(work));
                     }
@@ -147,109 +226,77 @@ impl Intake {
                         self.key_frames_requested += 1;
                     }
                     Output::Lost { missing, discarded } => {
-                        tracing::debug!(missing, discarded, ?codec, "packets given up");
+                        tracing::debug!(missing, discarded, %kind, "packets given up");
                     }
                 }
             }
         }
     }
 
-    fn video_report(&self, heard: &crate::media::VideoHeard, now: Instant) -> Option<VideoReport> {
+    fn video_report(
+        &self,
+        judged: &Judged,
+        link: &LinkStats,
+        snapshots: Vec<Snapshot>,
+        now: Instant,
+    ) -> Option<VideoReport> {
         let stream = self.video.as_ref()?;
-        let (width, height) = heard.size.unwrap_or_default();
+        let seen = &judged.video;
+        let (width, height) = seen.size.unwrap_or_default();
         Some(VideoReport {
-            stream: stream.report(now),
-            frames: stream.frames,
-            decoded: heard.decoded,
-            decode_errors: heard.errors,
-            fps: round(heard.fps().unwrap_or_default()),
+            stream: stream.report(now, link.nacks_sent_video, link.retransmissions),
+            frames: stream.frames(),
+            key_frames: stream.key_frames(),
+            decoded: seen.decoded,
+            decode_errors: seen.errors,
+            fps: round(seen.fps().unwrap_or_default()),
             width,
             height,
-            stamped: heard.stamped,
-            wrong_peer: heard.wrong_peer,
-            black: heard.black,
+            stamped: seen.stamped,
+            wrong_peer: seen.wrong_peer,
+            black: seen.black,
+            repeated: seen.repeated,
+            frames_lost: seen.frames_lost,
+            freezes: seen.freezes,
+            freeze_ms: millis(seen.freeze),
+            longest_gap_ms: millis(seen.longest_gap),
+            latency_ms: seen.latency,
+            psnr_db: seen.psnr,
+            ssim: seen.ssim,
             key_frames_requested: self.key_frames_requested,
+            decode_cpu_ms: millis(judged.decode_cpu),
+            judge_cpu_ms: millis(judged.judge_cpu),
+            snapshots,
         })
     }
 
-    fn audio_report(&self, heard: &Heard, now: Instant) -> Option<AudioReport> {
+    fn audio_report(
+        &self,
+        judged: &Judged,
+        link: &LinkStats,
+        rtt: Option<Duration>,
+        now: Instant,
+    ) -> Option<AudioReport> {
         let stream = self.audio.as_ref()?;
+        let heard = &judged.audio;
+        let counts = stream.report(now, link.nacks_sent_audio, 0);
+        let full = self.config.judge == JudgeLevel::Full;
+        // Where the latency is not known, half of the way there and back is the best guess.
+        let one_way_ms = heard.latency.map(|l| l.p50).or_else(|| rtt.map(|rtt| rtt.as_secs_f64() * 500.0));
         Some(AudioReport {
-            stream: stream.report(now),
-            decode_errors: heard.errors,
-            seconds: round(heard.judged.seconds),
-            level_dbfs: (heard.judged.level_dbfs > PERFECT_SILENCE).then(|| round(heard.judged.level_dbfs)),
-            tone_hz: heard.judged.tone_hz.map(round),
+            decode_errors: judged.audio_errors,
+            seconds: round(if full { heard.seconds } else { stream.seconds() }),
+            level_dbfs: (heard.level_dbfs > PERFECT_SILENCE).then(|| round(heard.level_dbfs)),
+            tone_hz: heard.tone_hz.map(round),
             expected_tone_hz: None,
-            audible: !heard.judged.silent,
+            audible: full && !heard.silent,
+            gaps: heard.gaps,
+            gap_ms: millis(heard.gap),
+            longest_gap_ms: millis(heard.longest_gap),
+            clicks: heard.clicks,
+            latency_ms: heard.latency,
+            mos_estimate: one_way_ms.map(|ms| round(mos_estimate(ms, counts.loss_percent))),
+            stream: counts,
         })
-    }
-}
-
-impl Stream {
-    fn new(codec: ReceivedCodec, clock_rate: u32, at: Instant) -> Self {
-        let payload = match (&codec, video_codec(&codec)) {
-            (_, Some(codec)) => Some(Payload::Video(codec)),
-            (ReceivedCodec::Opus, None) => Some(Payload::Opus),
-            (ReceivedCodec::Vp8 | ReceivedCodec::H264 | ReceivedCodec::Other(_), None) => None,
-        };
-        Self {
-            codec,
-            receiver: payload.map(|payload| Receiver::new(ReceiveConfig::new(payload))),
-            stats: StreamStats::new(clock_rate),
-            ssrc: 0,
-            frames: 0,
-            first: at,
-            last: at,
-        }
-    }
-
-    fn packet(&mut self, at: Instant, packet: RtpPacket) {
-        let header = RtpHeader {
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            ssrc: packet.ssrc,
-        };
-        self.last = at;
-        self.ssrc = packet.ssrc;
-        self.stats.packet(at, &header, packet.payload.len());
-        if let Some(receiver) = &mut self.receiver {
-            receiver.packet(at, header, packet.payload);
-        }
-    }
-
-    fn is_alive(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last) < GONE_AFTER
-    }
-
-    fn report(&self, now: Instant) -> StreamReport {
-        let stats = self.stats.report();
-        let seconds = self.last.saturating_duration_since(self.first).as_secs_f64();
-        let kilobits = stats.bytes as f64 * 8.0 / 1000.0;
-        StreamReport {
-            codec: match &self.codec {
-                ReceivedCodec::Opus => "opus".to_owned(),
-                ReceivedCodec::Vp8 => "VP8".to_owned(),
-                ReceivedCodec::H264 => "H264".to_owned(),
-                ReceivedCodec::Other(name) => name.clone(),
-            },
-            packets: stats.received,
-            lost: stats.lost,
-            duplicates: stats.duplicates,
-            reordered: stats.reordered,
-            bytes: stats.bytes,
-            bitrate_kbps: if seconds > 0.0 { round(kilobits / seconds) } else { 0.0 },
-            jitter_ms: round(stats.jitter_ms),
-            quiet_ms: round(now.saturating_duration_since(self.last).as_secs_f64() * 1000.0),
-        }
-    }
-}
-
-fn video_codec(codec: &ReceivedCodec) -> Option<VideoCodec> {
-    match codec {
-        ReceivedCodec::Vp8 => Some(VideoCodec::Vp8),
-        ReceivedCodec::H264 => Some(VideoCodec::H264),
-        ReceivedCodec::Opus | ReceivedCodec::Other(_) => None,
     }
 }

@@ -13,6 +13,8 @@ pub enum Milestone {
     Call(Phase),
     /// The first RTP packet has come.
     FirstPacket,
+    /// The first key frame is put together.
+    FirstKeyFrame,
     /// The first picture is decoded.
     FirstPicture,
     /// The first sound is decoded.
@@ -37,6 +39,7 @@ impl Milestone {
             Self::SocketOpen => ("socket-open", "WebSocket open"),
             Self::StompConnected => ("stomp-connected", "STOMP connected"),
             Self::FirstPacket => ("first-packet", "first packet"),
+            Self::FirstKeyFrame => ("first-key-frame", "first key frame"),
             Self::FirstPicture => ("first-picture", "first picture decoded"),
             Self::FirstSound => ("first-sound", "first sound decoded"),
             Self::HungUp => ("hung-up", "hanging up"),

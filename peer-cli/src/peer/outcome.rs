@@ -1,11 +1,14 @@
 //! What came of one peer's part in a call.
 
+use std::time::Duration;
+
 use dialtone_wire::SessionId;
 
 use super::diary::Diary;
 use super::sending::Sending;
 use crate::call::EndReason;
-use crate::report::{AudioReport, PairReport, PhaseStamp, Sent, VideoReport};
+use crate::report::{CandidateReport, Direction, MessageStamp, PairReport, PairTried, PhaseStamp, ProbeReport, Sent};
+use crate::rtc::LinkStats;
 use crate::verdict::End;
 
 /// What came of it.
@@ -19,20 +22,34 @@ pub struct Outcome {
     pub server: Option<String>,
     /// Milestones in order.
     pub phases: Vec<PhaseStamp>,
+    /// Signaling messages in order.
+    pub messages: Vec<MessageStamp>,
+    /// Candidates of both sides in order.
+    pub candidates: Vec<CandidateReport>,
     /// How it ended.
     pub end: End,
-    /// Whether media could flow at some time.
-    pub connected: bool,
+    /// How long media could flow; `None` when it never could.
+    pub connected_for: Option<Duration>,
     /// Whether it wanted to show something and the other side takes none of its codecs.
     pub no_common_codec: bool,
+    /// Whether the signaling server was lost after media could flow and was not back at the end.
+    pub signaling_lost: bool,
+    /// Whether any STUN server was known.
+    pub stun_configured: bool,
+    /// Whether any TURN server was known.
+    pub turn_configured: bool,
+    /// Whether only relayed candidates were allowed.
+    pub relay_only: bool,
     /// The candidate pair at the end.
     pub pair: Option<PairReport>,
+    /// All pairs tried.
+    pub pairs: Vec<PairTried>,
+    /// What the STUN and TURN servers said after ICE had failed.
+    pub probes: Vec<ProbeReport>,
     /// What it sent.
     pub sent: Sent,
-    /// What it saw.
-    pub video: Option<VideoReport>,
-    /// What it heard.
-    pub audio: Option<AudioReport>,
+    /// What it saw and heard; the names are not filled in.
+    pub received: Direction,
     /// Packets and frames that this process was too slow to take.
     pub overrun: u64,
 }
@@ -40,7 +57,8 @@ pub struct Outcome {
 impl Outcome {
     /// A peer that never got as far as a call.
     pub(super) fn ended(diary: Diary, sending: &Sending, end: End) -> Self {
-        Self { phases: diary.phases, sent: sending.report(), ..Self::nothing(diary.name, end) }
+        let sent = sending.report(&LinkStats::default());
+        Self { phases: diary.phases, sent, ..Self::nothing(diary.name, end) }
     }
 
     /// A peer whose task did not live to tell.
@@ -54,13 +72,20 @@ impl Outcome {
             sid: None,
             server: None,
             phases: Vec::new(),
+            messages: Vec::new(),
+            candidates: Vec::new(),
             end,
-            connected: false,
+            connected_for: None,
             no_common_codec: false,
+            signaling_lost: false,
+            stun_configured: false,
+            turn_configured: false,
+            relay_only: false,
             pair: None,
+            pairs: Vec::new(),
+            probes: Vec::new(),
             sent: Sent::default(),
-            video: None,
-            audio: None,
+            received: Direction::default(),
             overrun: 0,
         }
     }

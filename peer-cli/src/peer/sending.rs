@@ -8,9 +8,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::Flag;
-use crate::media::{EncodedFrame, MediaError, Source, VideoCodec};
+use crate::clock::{Started, millis, round};
+use crate::measure::SendLedger;
+use crate::media::{EncodedFrame, Hint, MediaError, Source, VideoCodec};
 use crate::report::Sent;
-use crate::rtc::{MediaSender, SendError};
+use crate::rtc::{LinkStats, MediaSender, SendError};
 
 /// How far behind its pace a stream may fall before it starts counting anew instead of catching up.
 const MOST_BEHIND: Duration = Duration::from_secs(1);
@@ -19,13 +21,20 @@ const MOST_BEHIND: Duration = Duration::from_secs(1);
 pub struct Playable {
     source: Box<dyn Source>,
     first: EncodedFrame,
+    live: bool,
 }
 
 impl Playable {
     /// Makes the first frame.
     pub fn prepare(mut source: Box<dyn Source>) -> Result<Self, MediaError> {
         let first = source.next()?;
-        Ok(Self { source, first })
+        Ok(Self { source, first, live: false })
+    }
+
+    /// The same for a source whose pictures show when they were made: the frame made early is thrown away, it has only
+    /// proved that the encoder works.
+    pub fn prepare_live(source: Box<dyn Source>) -> Result<Self, MediaError> {
+        Ok(Self { live: true, ..Self::prepare(source)? })
     }
 }
 
@@ -41,6 +50,10 @@ pub(super) struct Sending {
     audio: Track,
     codec: Option<VideoCodec>,
     key_frames_asked: u64,
+    ledger: SendLedger,
+    started: Started,
+    /// What the congestion controller allows, in bit/s; 0 when there is none.
+    target: Arc<AtomicU64>,
 }
 
 /// One track: its source until it is started, its task from then on.
@@ -56,13 +69,34 @@ struct Track {
 }
 
 impl Sending {
-    pub(super) fn prepare(video: Option<Playable>, audio: Option<Playable>) -> Self {
-        Self { video: Track::prepare(video), audio: Track::prepare(audio), codec: None, key_frames_asked: 0 }
+    pub(super) fn prepare(
+        video: Option<Playable>,
+        audio: Option<Playable>,
+        ledger: SendLedger,
+        started: Started,
+    ) -> Self {
+        Self {
+            video: Track::prepare(video),
+            audio: Track::prepare(audio),
+            codec: None,
+            key_frames_asked: 0,
+            ledger,
+            started,
+            target: Arc::default(),
+        }
     }
 
+    /// Starts both tracks at the same moment, so that what belongs together in them is sent together.
     pub(super) fn start(&mut self, video: Option<MediaSender>, audio: Option<MediaSender>) {
-        self.video.start(video);
-        self.audio.start(audio);
+        let start = Instant::now();
+        for (track, sender) in [(&mut self.video, video), (&mut self.audio, audio)] {
+            track.start(sender, start, &self.ledger, self.started, &self.target);
+        }
+    }
+
+    /// What the congestion controller allows from now on.
+    pub(super) fn set_target(&self, bits_per_second: Option<u64>) {
+        self.target.store(bits_per_second.unwrap_or_default(), Ordering::Relaxed);
     }
 
     pub(super) fn stop(&mut self) {
@@ -86,7 +120,7 @@ impl Sending {
         self.video.rejected.load(Ordering::Relaxed)
     }
 
-    pub(super) fn report(&self) -> Sent {
+    pub(super) fn report(&self, link: &LinkStats) -> Sent {
         Sent {
             video: self.video.description.clone(),
             video_codec: self.codec.map(|codec| codec.to_string()),
@@ -94,6 +128,9 @@ impl Sending {
             audio: self.audio.description.clone(),
             audio_frames: self.audio.frames.load(Ordering::Relaxed),
             key_frames_asked: self.key_frames_asked,
+            nacks_received: link.nacks_received,
+            rtcp_rtt_ms: link.rtcp_rtt.map(millis),
+            target_kbps: link.target_bps.map(|bps| round(bps as f64 / 1000.0)),
         }
     }
 }
@@ -110,20 +147,34 @@ impl Track {
         Self { description, source, ..Self::default() }
     }
 
-    fn start(&mut self, sender: Option<MediaSender>) {
-        let (Some(sender), Some(Playable { source, first })) = (sender, self.source.take()) else { return };
+    fn start(
+        &mut self,
+        sender: Option<MediaSender>,
+        start: Instant,
+        ledger: &SendLedger,
+        started: Started,
+        target: &Arc<AtomicU64>,
+    ) {
+        let (Some(sender), Some(Playable { source, first, live })) = (sender, self.source.take()) else { return };
         let pace = Pace {
+            ledger: ledger.clone(),
+            started,
+            target: Arc::clone(target),
             sender,
             source: Some(source),
             frames: Arc::clone(&self.frames),
             key_frame: Arc::clone(&self.key_frame),
             rejected: Arc::clone(&self.rejected),
         };
-        self.task = Some(tokio::spawn(pace.run(Ok(first))));
+        let first = (!live).then_some(first);
+        self.task = Some(tokio::spawn(pace.run(start, first)));
     }
 }
 
 struct Pace {
+    ledger: SendLedger,
+    started: Started,
+    target: Arc<AtomicU64>,
     sender: MediaSender,
     /// Away while it makes a frame.
     source: Option<Box<dyn Source>>,
@@ -133,17 +184,25 @@ struct Pace {
 }
 
 impl Pace {
-    async fn run(mut self, first: Result<EncodedFrame, MediaError>) {
-        let mut due = Instant::now();
-        let mut next = first;
+    async fn run(mut self, start: Instant, first: Option<EncodedFrame>) {
+        let mut due = start;
+        let mut next = match first {
+            Some(first) => Ok(first),
+            None => match self.next_frame().await {
+                Some(next) => next,
+                None => return,
+            },
+        };
         loop {
             let frame = match next {
                 Ok(frame) => frame,
                 Err(error) => return tracing::error!(%error, "the source gives no more frames"),
             };
             let duration = frame.duration;
+            let sent_at = Instant::now();
             match self.sender.send(frame.data, duration).await {
-                Ok(()) => {
+                Ok(timestamp) => {
+                    self.ledger.record(self.sender.kind(), timestamp, sent_at.into_std());
                     self.frames.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(SendError::NotConnected(_)) => {}
@@ -169,7 +228,14 @@ impl Pace {
     async fn next_frame(&mut self) -> Option<Result<EncodedFrame, MediaError>> {
         let mut source = self.source.take()?;
         let key_frame = self.key_frame.swap(false, Ordering::Relaxed);
+        let target = self.target.load(Ordering::Relaxed);
+        let unix = self.started.unix_at(Instant::now().into_std());
+        let hint = Hint {
+            unix_ms: u64::try_from(unix.as_millis()).unwrap_or_default(),
+            target_bps: (target > 0).then_some(target),
+        };
         let made = tokio::task::spawn_blocking(move || {
+            source.hint(hint);
             if key_frame {
                 source.request_key_frame();
             }

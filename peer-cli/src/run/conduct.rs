@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::call::{EndReason, Phase};
 use crate::peer::{self, Milestone, News, Outcome, Setup};
+use crate::record::RecordError;
 use crate::verdict::End;
 
 /// News that may wait to be shown.
@@ -22,7 +23,7 @@ pub(super) async fn conduct(
     limit: Option<Duration>,
     mut stop: watch::Receiver<bool>,
     mut show: impl FnMut(&News),
-) -> Vec<Outcome> {
+) -> Result<Vec<Outcome>, RecordError> {
     let (hang_up, hung_up) = watch::channel(false);
     let (news_sender, mut news) = mpsc::channel(NEWS);
     let names: Vec<_> = setups.iter().map(|setup| setup.name.clone()).collect();
@@ -51,7 +52,7 @@ pub(super) async fn conduct(
             }
             Some(done) = tasks.join_next() => {
                 match done {
-                    Ok((place, outcome)) => outcomes[place] = Some(outcome),
+                    Ok((place, outcome)) => outcomes[place] = Some(outcome?),
                     Err(error) => tracing::error!(%error, "a peer's task broke"),
                 }
                 if tasks.is_empty() {
@@ -75,7 +76,7 @@ pub(super) async fn conduct(
     }
     let broken = |name| Outcome::broken(name, "its task broke; this is a fault of peer-cli");
     let outcomes = outcomes.into_iter().zip(names).map(|(outcome, name)| outcome.unwrap_or_else(|| broken(name)));
-    outcomes.map(|outcome| if timed_out { mark_timed_out(outcome) } else { outcome }).collect()
+    Ok(outcomes.map(|outcome| if timed_out { mark_timed_out(outcome) } else { outcome }).collect())
 }
 
 /// A connection that heals in mid-call is told again; only the first one of each peer counts.
@@ -85,10 +86,10 @@ fn is_first_connection(news: &News, outcomes: &[Option<Outcome>]) -> bool {
 }
 
 fn mark_timed_out(mut outcome: Outcome) -> Outcome {
-    let after = outcome.phases.iter().rev().map(|stamp| stamp.phase).find(|name| *name != "hung-up");
+    let after = outcome.phases.iter().rev().map(|stamp| stamp.phase.clone()).find(|name| name != "hung-up");
     // Who had an end of its own before the time was over keeps it.
     if outcome.end == End::Call(EndReason::HungUp) {
-        outcome.end = End::TimedOut { after: after.unwrap_or("nothing") };
+        outcome.end = End::TimedOut { after: after.unwrap_or_else(|| "nothing".to_owned()) };
     }
     outcome
 }
