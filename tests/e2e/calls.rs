@@ -12,13 +12,19 @@ use dialtone_tests::Call;
 /// Both peers of a `call` saw and heard each other, as their own test signals show.
 fn assert_test_signals_both_ways(call: &Call) {
     call.assert_verdict("OK", 0);
-    for (direction, tone) in [(0, 440.0), (1, 700.0)] {
+    assert_test_signals_arrived(call);
+}
+
+/// The same whatever the verdict is. The tones depend on the number of the call; the report tells them.
+fn assert_test_signals_arrived(call: &Call) {
+    let tones = [0, 1].map(|direction| call.number(&format!("/directions/{direction}/audio/expected_tone_hz")));
+    assert!(tones[1] - tones[0] > 100.0, "bob's tone lies above alice's: {}", call.report);
+    for (direction, tone) in tones.into_iter().enumerate() {
         let number = |field: &str| call.number(&format!("/directions/{direction}/{field}"));
         assert!(number("video/decoded") > 0.0, "{}", call.report);
         assert!(number("video/stamped") > 0.0, "{}", call.report);
         assert_eq!(number("video/wrong_peer"), 0.0);
-        assert_eq!(number("audio/expected_tone_hz"), tone);
-        assert!((number("audio/tone_hz") - tone).abs() <= tone * 0.03, "{}", call.report);
+        assert!((number("audio/tone_hz") - tone).abs() <= (tone * 0.01).max(3.0), "{}", call.report);
         assert_eq!(call.at(&format!("/directions/{direction}/audio/audible")), true);
     }
 }

@@ -5,13 +5,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it found by panicking")]
 
+mod artifacts;
 mod calls;
+mod faults;
 mod inside;
+mod measures;
 mod oracle;
 mod simulation;
 mod stomp;
 mod stompjs;
 mod turn;
+mod wired;
 
 /// No options.
 const PLAIN: [&str; 0] = [];

@@ -8,11 +8,17 @@
 //! * [`Transcript`] is what a real Spring broker said, as measured.
 //! * [`Call`] is a finished run of `peer-cli`, with its JSON report.
 //! * [`Scratch`] is a folder that goes away with the test.
+//! * [`Meddler`] is a proxy before the signaling server that reads every frame and may change it.
+//! * [`Impair`] is a wire to a relay that delays and drops what it is told to, and counts it.
+//! * [`Door`] is a TCP port where a scripted server answers.
 
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a harness says what it found by panicking")]
 
 mod call;
 mod client;
+mod door;
+mod impair;
+mod meddler;
 mod program;
 mod scratch;
 mod transcript;
@@ -22,6 +28,9 @@ use std::time::{Duration, Instant};
 
 pub use call::{Call, Running, peer_cli};
 pub use client::{Client, Heard};
+pub use door::{Door, Visit};
+pub use impair::{Count, Counts, Fate, Impair, Kind, Lane, Packet, Rtp, Way};
+pub use meddler::{Bound, Deed, Meddler, Passing, accept_websocket};
 pub use nix::sys::signal::Signal;
 pub use program::{Finished, Program, program_path};
 pub use scratch::Scratch;

@@ -7,31 +7,6 @@ use dialtone_tests::{Client, LIMIT, Program, Running, Scratch, Signal, fixture, 
 
 use crate::PLAIN;
 
-const CAUSES: [Cause; 23] = [
-    Cause::Ok,
-    Cause::SignalingUnreachable,
-    Cause::JoinRefused,
-    Cause::RoomFull,
-    Cause::NobodyCame,
-    Cause::SignalingLost,
-    Cause::PeerLeft,
-    Cause::NoDescription,
-    Cause::DescriptionRefused,
-    Cause::EngineFailed,
-    Cause::IceFailed,
-    Cause::DtlsFailed,
-    Cause::IceLost,
-    Cause::NoCommonCodec,
-    Cause::NoMedia,
-    Cause::NotDecodable,
-    Cause::WrongPicture,
-    Cause::BlackPicture,
-    Cause::Silence,
-    Cause::WrongTone,
-    Cause::RelayNotUsed,
-    Cause::TimedOut,
-    Cause::Interrupted,
-];
 const USAGE: u8 = 64;
 
 #[test]
@@ -45,7 +20,7 @@ fn help_documents_every_exit_code() {
             .skip_while(|line| !line.starts_with("Exit codes"))
             .filter_map(|line| line.split_whitespace().next()?.parse().ok())
             .collect();
-        let given: BTreeSet<u8> = CAUSES.iter().map(|cause| cause.exit_code()).chain([USAGE, 1]).collect();
+        let given: BTreeSet<u8> = Cause::ALL.iter().map(|cause| cause.exit_code()).chain([USAGE, 1]).collect();
         assert_eq!(documented, given, "{}", help.stdout);
     }
 }
@@ -57,16 +32,17 @@ fn the_kinds_of_failure_have_codes_of_their_own() {
         Cause::SignalingUnreachable,
         Cause::RoomFull,
         Cause::NobodyCame,
-        Cause::NoDescription,
+        Cause::NoAnswer,
         Cause::IceFailed,
         Cause::NoMedia,
         Cause::NotDecodable,
+        Cause::QualityBelowExpected,
         Cause::TimedOut,
     ];
     let codes: BTreeSet<u8> = kinds.iter().map(|cause| cause.exit_code()).chain([USAGE, 1]).collect();
     assert_eq!(codes.len(), kinds.len() + 2);
-    let names: BTreeSet<&str> = CAUSES.iter().map(|cause| cause.code()).collect();
-    assert_eq!(names.len(), CAUSES.len(), "every cause has a name of its own");
+    let names: BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.code()).collect();
+    assert_eq!(names.len(), Cause::ALL.len(), "every cause has a name of its own");
 }
 
 #[test]

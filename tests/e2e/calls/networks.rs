@@ -82,7 +82,7 @@ fn a_relay_login_may_come_from_the_command_line_too() {
     let right = call("wonder");
     assert_test_signals_both_ways(&right);
     assert_relayed(&right);
-    call("wrong").assert_verdict("ICE_FAILED", 14);
+    call("wrong").assert_verdict("TURN_LOGIN_REFUSED", 14);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_server_whose_secret_is_another_one_than_the_relays_gives_no_path() {
     let turn = format!("turn:{address}");
     let (_server, url) = Program::server(["--turn-url", &turn, "--turn-secret", "south", "--ice-without-login"]);
     let call = peer_cli(["call", "--server", &url, "--relay-only", "--connect-timeout", "5s", "--json"]);
-    call.assert_verdict("ICE_FAILED", 14);
+    call.assert_verdict("TURN_LOGIN_REFUSED", 14);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn signaling_over_tls_needs_a_certificate_that_is_trusted() {
     peer_cli(["call", "--server", &by_name, "--tls-ca", cert, "--duration", "500ms", "--json"]).assert_verdict("OK", 0);
 
     let untrusting = peer_cli(["call", "--server", &url, "--duration", "500ms", "--json"]);
-    untrusting.assert_verdict("SIGNALING_UNREACHABLE", 10);
+    untrusting.assert_verdict("SIGNALING_TLS", 10);
     assert!(untrusting.text("/verdict/sentence").contains("TLS"), "{}", untrusting.report);
 }
 
@@ -117,5 +117,5 @@ fn signaling_over_tls_needs_a_certificate_that_is_trusted() {
 fn a_self_signed_certificate_is_for_those_who_look_away() {
     let (_server, url) = Program::server(["--tls-self-signed"]);
     assert!(url.starts_with("wss://"), "{url}");
-    peer_cli(["join", "r", "--server", &url, "--json"]).assert_verdict("SIGNALING_UNREACHABLE", 10);
+    peer_cli(["join", "r", "--server", &url, "--json"]).assert_verdict("SIGNALING_TLS", 10);
 }
