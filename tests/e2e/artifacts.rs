@@ -109,10 +109,9 @@ fn html_reports_are_self_contained_readable_and_accessible() {
 fn the_published_schema_describes_the_reports() {
     let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peer-cli/report.schema.json");
     let written = std::fs::read_to_string(&published).unwrap();
-    assert_eq!(
-        written,
-        dialtone_peer::report::json_schema(),
-        "write it anew: cargo run --bin peer-cli -- schema > peer-cli/report.schema.json"
+    assert!(
+        written == dialtone_peer::report::json_schema(),
+        "it is not that of the code; write it anew: cargo run --bin peer-cli -- schema > peer-cli/report.schema.json"
     );
     let scratch = Scratch::new("schema");
     let file = |name: &str| scratch.file(&format!("{name}.json"));
