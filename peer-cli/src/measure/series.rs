@@ -38,8 +38,23 @@ pub struct Series {
     pub level_dbfs: Vec<Option<f32>>,
     /// Round-trip time of the path, in milliseconds.
     pub rtt_ms: Vec<Option<f32>>,
-    /// What the receiver's own congestion controller thinks the way back takes, in kbit/s; only with `--live`.
+    /// What the sender's congestion controller allowed, in kbit/s; only with `--live`. Where the sender is not one of our
+    /// peers: what ours allowed on the way back.
     pub target_kbps: Vec<Option<f32>>,
+}
+
+impl Series {
+    /// Takes over the column of another series of the same run, entry by entry of the same time.
+    pub fn take_target(&mut self, other: &Self) {
+        let length = self.target_kbps.len();
+        let at = |entry: usize| {
+            let time = self.start_ms + (entry as f64 + 0.5) * self.interval_ms;
+            let place = (time - other.start_ms) / other.interval_ms;
+            (place >= 0.0).then(|| other.target_kbps.get(place as usize).copied().flatten()).flatten()
+        };
+        let column = (0..length).map(at).collect();
+        self.target_kbps = column;
+    }
 }
 
 /// The columns of a [`Series`].
@@ -240,6 +255,15 @@ mod tests {
             builder.add(start + Duration::from_millis(ms), column, value);
         }
         builder.build().unwrap()
+    }
+
+    #[test]
+    fn a_column_of_the_other_end_is_taken_over_by_its_time() {
+        let (target, empty) = (vec![Some(1.0), Some(2.0), None, Some(4.0)], vec![None; 3]);
+        let other = Series { start_ms: 1000.0, interval_ms: 100.0, target_kbps: target, ..Series::default() };
+        let mut own = Series { start_ms: 1090.0, interval_ms: 200.0, target_kbps: empty, ..Series::default() };
+        own.take_target(&other);
+        assert_eq!(own.target_kbps, [Some(2.0), Some(4.0), None]);
     }
 
     #[test]

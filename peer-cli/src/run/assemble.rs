@@ -190,6 +190,10 @@ pub(super) fn direction(from: &Outcome, to: &Outcome, expected: Expected, voice:
     if let Some(audio) = direction.audio.as_mut().filter(|_| expected.audio == Wanted::Ours) {
         audio.expected_tone_hz = Some(voice.tone_hz);
     }
+    // What held the sender back is known at its end.
+    if let (Some(series), Some(sender)) = (&mut direction.series, &from.received.series) {
+        series.take_target(sender);
+    }
     direction
 }
 
