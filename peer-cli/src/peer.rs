@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -282,6 +283,9 @@ impl Running {
     async fn start_engine(&mut self) {
         let mut config = self.setup.rtc.clone();
         let (served, unusable) = IceServer::keep_usable(&self.served_ice);
+        self.path.unusable_turn =
+            self.served_ice.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"))
+                && !served.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
         for error in unusable {
             tracing::warn!(%error, "a server that signaling named is left aside");
         }
@@ -306,6 +310,9 @@ impl Running {
                 if let RtcEvent::LocalCandidate(candidate) = &event {
                     self.chronicle.gathered(now(), candidate);
                 }
+                if matches!(event, RtcEvent::Disconnected | RtcEvent::Failed | RtcEvent::Closed) {
+                    self.setup.signaling.in_call.store(false, Ordering::Relaxed);
+                }
                 self.call.handle_rtc(now(), event);
             }
             PeerEvent::Rtp { kind, codec, clock_rate, packet, at } => {
@@ -319,6 +326,7 @@ impl Running {
     }
 
     fn connected(&mut self) {
+        self.setup.signaling.in_call.store(true, Ordering::Relaxed);
         if self.connected_at.is_none() {
             self.connected_at = Some(now());
             if let Some(engine) = &self.engine {
@@ -411,7 +419,7 @@ impl Running {
         if matches!(end, End::Call(EndReason::IceFailed { .. })) {
             self.path.ask_servers(&self.chronicle.remote_addresses()).await;
         }
-        let Path { ice_servers, pair, pairs, link, probes, dropped } = self.path;
+        let Path { ice_servers, unusable_turn, pair, pairs, link, probes, dropped } = self.path;
         let rtt = pair.as_ref().and_then(|pair| pair.rtt_ms).map(|ms| Duration::from_secs_f64(ms / 1000.0));
         let received = self.intake.finish(ended_at, &link, rtt).await;
         let uses = |scheme| ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with(scheme));
@@ -425,9 +433,11 @@ impl Running {
             end,
             connected_for: self.connected_at.map(|at| ended_at.saturating_duration_since(at)),
             no_common_codec: self.sending.no_common_codec(),
+            no_common_audio_codec: self.sending.no_common_audio_codec(),
+            ended_at: Some(ended_at),
             signaling_lost: self.signaling_lost && self.connected_at.is_some(),
             stun_configured: uses("stun"),
-            turn_configured: uses("turn"),
+            turn_configured: uses("turn") || unusable_turn,
             relay_only: self.setup.rtc.relay_only,
             pair,
             pairs,

@@ -70,6 +70,8 @@ pub struct PeerEvidence {
     pub pair: Option<PairReport>,
     /// Whether it wanted to send video and found no codec in common.
     pub no_common_codec: bool,
+    /// The same for audio.
+    pub no_common_audio_codec: bool,
     /// The candidates of both sides that it knew.
     pub candidates: Vec<CandidateReport>,
     /// The pairs it tried.
@@ -145,6 +147,9 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         .or_else(|| signaling_lost(evidence));
     let Finding { cause, sentence, mut facts } =
         found.unwrap_or_else(|| Finding::new(Cause::Ok, format!("{}.", media::works(evidence))));
+    if cause == Cause::Ok {
+        facts.extend(media::remarks(evidence));
+    }
     if cause.is_ok() {
         facts.extend(facts::missed(&evidence.expectations, true));
     }

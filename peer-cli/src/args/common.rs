@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
-use super::values::{parse_bitrate, parse_duration, parse_expectation, parse_size, parse_warning};
+use super::values::{parse_bitrate, parse_duration, parse_expectation, parse_origin, parse_size, parse_warning};
 use crate::media::VideoCodec;
 use crate::report::JudgeLevel;
 use crate::report::expect::{ExpectError, Expectation, parse_file};
@@ -91,8 +91,8 @@ pub struct CommonArgs {
     /// Resolve the .local names in which browsers hide their addresses.
     #[arg(long, env = "PEER_CLI_MDNS", action = clap::ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new(), help_heading = "Network")]
     pub mdns: bool,
-    /// The Origin header for the signaling server, such as https://call.example: to see whom it lets in.
-    #[arg(long, env = "PEER_CLI_ORIGIN", value_name = "URL", help_heading = "Network")]
+    /// The Origin header for the signaling server, scheme and host of a page: to see whom it lets in.
+    #[arg(long, env = "PEER_CLI_ORIGIN", value_name = "URL", value_parser = parse_origin, help_heading = "Network")]
     pub origin: Option<String>,
     /// Trust these certificates (PEM) for wss:// beside the system's.
     #[arg(long, env = "PEER_CLI_TLS_CA", value_name = "FILE", help_heading = "Network")]

@@ -67,3 +67,13 @@ pub(super) fn parse_expectation(text: &str) -> Result<Expectation, String> {
 pub(super) fn parse_warning(text: &str) -> Result<Expectation, String> {
     Expectation::parse(text, true).map_err(|error| error.to_string())
 }
+
+/// Something like `https://call.example`: printable, without blanks, with a scheme.
+pub(super) fn parse_origin(text: &str) -> Result<String, String> {
+    let good = text == "null" || text.contains("://") && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not an origin; write something like https://call.example"))
+    }
+}

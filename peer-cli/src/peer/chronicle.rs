@@ -74,9 +74,15 @@ impl Chronicle {
         self.candidate(now, true, &candidate.candidate);
     }
 
-    /// The other side's candidates that are addresses.
+    /// The other side's candidates that are addresses, those that a relay most likely reaches first.
     pub(super) fn remote_addresses(&self) -> Vec<SocketAddr> {
-        self.candidates.iter().filter(|c| !c.local).filter_map(|c| c.address.parse().ok()).collect()
+        let mut remote: Vec<_> = self.candidates.iter().filter(|c| !c.local).collect();
+        remote.sort_by_key(|c| match c.kind.as_str() {
+            "relay" => 0,
+            "srflx" | "prflx" => 1,
+            _ => 2,
+        });
+        remote.into_iter().filter_map(|c| c.address.parse().ok()).collect()
     }
 
     fn candidate(&mut self, now: Instant, local: bool, line: &str) {

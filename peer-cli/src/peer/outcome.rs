@@ -1,6 +1,6 @@
 //! What came of one peer's part in a call.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dialtone_wire::SessionId;
 
@@ -32,6 +32,10 @@ pub struct Outcome {
     pub connected_for: Option<Duration>,
     /// Whether it wanted to show something and the other side takes none of its codecs.
     pub no_common_codec: bool,
+    /// The same for sound.
+    pub no_common_audio_codec: bool,
+    /// When its part was over; `None` where it never began.
+    pub ended_at: Option<Instant>,
     /// Whether the signaling server was lost after media could flow and was not back at the end.
     pub signaling_lost: bool,
     /// Whether any STUN server was known.
@@ -77,6 +81,8 @@ impl Outcome {
             end,
             connected_for: None,
             no_common_codec: false,
+            no_common_audio_codec: false,
+            ended_at: None,
             signaling_lost: false,
             stun_configured: false,
             turn_configured: false,

@@ -16,6 +16,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(3);
 pub(super) struct Path {
     /// The servers that the engine was given.
     pub(super) ice_servers: Vec<IceServer>,
+    /// The signaling server named TURN servers, and all of them over TCP or TLS, which this peer cannot use.
+    pub(super) unusable_turn: bool,
     pub(super) pair: Option<PairReport>,
     pub(super) pairs: Vec<PairTried>,
     pub(super) link: LinkStats,

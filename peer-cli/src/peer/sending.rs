@@ -120,6 +120,10 @@ impl Sending {
         self.video.rejected.load(Ordering::Relaxed)
     }
 
+    pub(super) fn no_common_audio_codec(&self) -> bool {
+        self.audio.rejected.load(Ordering::Relaxed)
+    }
+
     pub(super) fn report(&self, link: &LinkStats) -> Sent {
         Sent {
             video: self.video.description.clone(),

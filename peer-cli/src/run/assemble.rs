@@ -105,6 +105,7 @@ impl Common {
                 display_name: name,
                 tls: Arc::clone(&self.tls),
                 give_up: self.patience.recover,
+                in_call: Arc::default(),
                 origin: self.origin.clone(),
                 tap: None,
             },
@@ -190,6 +191,15 @@ pub(super) fn direction(from: &Outcome, to: &Outcome, expected: Expected, voice:
     if let Some(audio) = direction.audio.as_mut().filter(|_| expected.audio == Wanted::Ours) {
         audio.expected_tone_hz = Some(voice.tone_hz);
     }
+    // A sender that is gone cannot be missed: what its stream was quiet for is counted up to its own end.
+    if let (Some(sender), Some(receiver)) = (from.ended_at, to.ended_at) {
+        let alone = millis(receiver.saturating_duration_since(sender));
+        let video = direction.video.as_mut().map(|video| &mut video.stream);
+        let audio = direction.audio.as_mut().map(|audio| &mut audio.stream);
+        for stream in video.into_iter().chain(audio) {
+            stream.quiet_ms = (stream.quiet_ms - alone).max(0.0);
+        }
+    }
     // What held the sender back is known at its end.
     if let (Some(series), Some(sender)) = (&mut direction.series, &from.received.series) {
         series.take_target(sender);
@@ -204,6 +214,7 @@ fn peer_evidence(outcome: &Outcome) -> PeerEvidence {
         connected: outcome.connected_for.is_some(),
         pair: outcome.pair.clone(),
         no_common_codec: outcome.no_common_codec,
+        no_common_audio_codec: outcome.no_common_audio_codec,
         candidates: outcome.candidates.clone(),
         pairs: outcome.pairs.clone(),
         probes: outcome.probes.clone(),

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub struct Options {
     pub tls: Arc<rustls::ClientConfig>,
     /// How long to go on dialling after a loss.
     pub give_up: Duration,
+    /// Set while media flows: then dialling never ends.
+    pub in_call: Arc<AtomicBool>,
     /// What to send as `Origin` (RFC 6454), which browsers always do; `None` sends none.
     pub origin: Option<String>,
     /// Who is shown every frame in both directions. Nobody waits for it: what does not fit into its queue is left out.
@@ -267,6 +270,12 @@ impl Driver {
         Ok(())
     }
 
+    /// Whether patience is over. While media flows it never is: the call goes on without a server, and without one nobody
+    /// could hear the other side leave.
+    fn is_over(&self, give_up: Instant) -> bool {
+        Instant::now() >= give_up && !self.options.in_call.load(Ordering::Relaxed)
+    }
+
     /// Dials with growing pauses until the server is back, we are told to leave, or patience is over.
     async fn dial_again(&mut self) -> Option<Socket> {
         let patience = self.options.give_up;
@@ -285,11 +294,11 @@ impl Driver {
             }
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             match dial(&self.options.url, self.options.origin.as_deref(), &self.options.tls).await {
-                Ok(socket) if Instant::now() < give_up => return Some(socket),
+                Ok(socket) if !self.is_over(give_up) => return Some(socket),
                 Ok(_) => return None,
                 Err(error) => tracing::debug!(%error, "dialling again failed"),
             }
-            if Instant::now() >= give_up {
+            if self.is_over(give_up) {
                 return None;
             }
         }

@@ -334,7 +334,8 @@ impl Conversation {
                 let notice = Notice::parse(&message.body);
                 let room_full = notice.is_room_full();
                 // A refused join is not repeated by the clock; the call decides.
-                if self.stage == Stage::Joining {
+                // One that is refused in mid-call, since the old seat still counts, is: nobody else would try again.
+                if self.stage == Stage::Joining && !self.joined_before {
                     self.deadline = None;
                 }
                 let event = match notice.code.as_deref() {

@@ -1,6 +1,7 @@
 //! From a URL to an open WebSocket, with an error that names the step that failed.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -277,6 +278,7 @@ async fn dial_offering(
         Ok(Err(tungstenite::Error::Http(response))) => {
             let status = response.status().as_u16();
             let hint = match status {
+                200 => "; Spring with SockJS has the WebSocket one step further, usually at /ws/websocket",
                 401 => "; it wants a login",
                 403 => "; it does not allow this origin or this client",
                 404 => "; there is no signaling at this path, usually it is /ws",
@@ -291,6 +293,20 @@ async fn dial_offering(
     }
 }
 
+/// One address after the other, so that a family without a route does not use up the time of the others.
+async fn connect_any(addresses: &[SocketAddr], named: String) -> Result<TcpStream, DialError> {
+    let share = STEP / u32::try_from(addresses.len().clamp(1, 5)).unwrap_or(1);
+    let mut last = DialError::Dns { host: named.clone(), source: io::Error::other("the name has no address") };
+    for address in addresses {
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(source)) => last = DialError::Connect { address: named.clone(), source },
+            Err(_) => last = DialError::TimedOut { step: DialStep::Connect },
+        }
+    }
+    Err(last)
+}
+
 async fn connect(url: &ServerUrl, tls: &Arc<rustls::ClientConfig>) -> Result<Box<dyn Stream>, DialError> {
     let address = format!("{}:{}", url.host, url.port);
     let lookup = timeout(STEP, tokio::net::lookup_host((url.host.as_str(), url.port))).await;
@@ -298,10 +314,7 @@ async fn connect(url: &ServerUrl, tls: &Arc<rustls::ClientConfig>) -> Result<Box
         .map_err(|_| DialError::TimedOut { step: DialStep::Dns })?
         .map_err(|source| DialError::Dns { host: url.host.clone(), source })?
         .collect();
-    let tcp = timeout(STEP, TcpStream::connect(&addresses[..]))
-        .await
-        .map_err(|_| DialError::TimedOut { step: DialStep::Connect })?
-        .map_err(|source| DialError::Connect { address, source })?;
+    let tcp = connect_any(&addresses, address).await?;
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }

@@ -7,7 +7,8 @@ use crate::report::{ProbeOutcome, ProbeReport};
 /// The cause, where `peer` ended without a pair. The order is that of [`judge`](super::judge).
 pub(super) fn find(evidence: &Evidence, peer: &PeerEvidence) -> Option<Finding> {
     let finding = if is_ice_failure(peer) {
-        turn(evidence)
+        undelivered(evidence)
+            .or_else(|| turn(evidence))
             .or_else(|| stun(evidence))
             .or_else(|| without_candidates(evidence))
             .or_else(|| need_relay(evidence))
@@ -80,7 +81,12 @@ fn turn_troubles(peer: &PeerEvidence) -> Vec<(&PeerEvidence, &ProbeReport, Troub
     if probes(peer, "turn").any(|probe| probe.outcome == ProbeOutcome::Works) {
         return Vec::new();
     }
-    probes(peer, "turn").filter_map(|probe| Some((peer, probe, trouble(probe.outcome)?))).collect()
+    // Whoever got a relayed address was let in: only what the relay reaches from there can still be wrong.
+    let relayed = peer.candidates.iter().any(|candidate| candidate.local && candidate.kind == "relay");
+    probes(peer, "turn")
+        .filter(|probe| !relayed || probe.outcome == ProbeOutcome::PeerRefused)
+        .filter_map(|probe| Some((peer, probe, trouble(probe.outcome)?)))
+        .collect()
 }
 
 fn probes<'a>(peer: &'a PeerEvidence, scheme: &'static str) -> impl Iterator<Item = &'a ProbeReport> {
@@ -109,6 +115,17 @@ fn stun(evidence: &Evidence) -> Option<Finding> {
     })?;
     let why = format!("no path was found, and the STUN server of {} cannot be used: {}", peer.name, probe.message);
     Some(finding(Cause::StunUnreachable, &why))
+}
+
+/// One side gathered candidates, and the other one knows none: no server could have helped. Only both reports tell.
+fn undelivered(evidence: &Evidence) -> Option<Finding> {
+    let deaf = evidence.peers.iter().find(|peer| {
+        let sent = |other: &PeerEvidence| other.name != peer.name && other.candidates.iter().any(|c| c.local);
+        !knows_candidates(peer) && evidence.peers.iter().any(sent)
+    })?;
+    let other = evidence.peers.iter().find(|other| other.name != deaf.name)?;
+    let why = format!("not one candidate of {} reached {}, so there was nothing to connect to", other.name, deaf.name);
+    Some(finding(Cause::NoCandidates, &why))
 }
 
 fn without_candidates(evidence: &Evidence) -> Option<Finding> {

@@ -4,6 +4,7 @@
 use super::{Cause, Evidence, Finding, Wanted, facts};
 use crate::report::{AudioReport, Direction, JudgeLevel, StreamReport, VideoReport};
 
+const MOSTLY: &str = "most pictures could not be decoded";
 /// Before this nothing is missing yet: the first packet of a busy machine may take its time.
 const LEAST_TO_MISS_MS: f64 = 1000.0;
 /// Before this a lost first key frame may not have been sent again yet.
@@ -25,6 +26,8 @@ const TONE_SHARE: f64 = 0.01;
 const TONE_HZ: f64 = 3.0;
 /// Sound with more holes than this is broken rather than another call's, when no tone is heard in it.
 const MOST_BROKEN_PERCENT: f64 = 5.0;
+/// With more holes than this nobody understands a word.
+const RUINED_PERCENT: f64 = 40.0;
 
 /// The first thing that is wrong.
 pub(super) fn find(evidence: &Evidence) -> Option<Finding> {
@@ -61,6 +64,40 @@ pub(super) fn works(evidence: &Evidence) -> String {
         _ => format!("{video} and {audio}"),
     };
     format!("The call works: {kinds} in both directions{relayed}")
+}
+
+/// What a person should know of media that was not asked for: it may be meant so, and it may be the fault looked for.
+pub(super) fn remarks(evidence: &Evidence) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if evidence.expected.video != Wanted::IfAny {
+        return remarks;
+    }
+    let full = evidence.judge == JudgeLevel::Full;
+    for direction in &evidence.directions {
+        let from = &direction.from;
+        match &direction.video {
+            None => remarks.push(format!("no video came from {from}")),
+            Some(video) if full && video.decoded > 0 && video.black == video.decoded => {
+                remarks.push(format!("all {} pictures from {from} are black", video.decoded));
+            }
+            Some(video) if full && video.decoded >= LEAST_PICTURES && video.repeated >= video.decoded - 1 => {
+                remarks.push(format!("all {} pictures from {from} are the same", video.decoded));
+            }
+            Some(video) => remarks.extend(
+                quiet(&video.stream, MOST_QUIET_MS)
+                    .map(|seconds| format!("the last video from {from} came {seconds:.1} s before the end")),
+            ),
+        }
+        match &direction.audio {
+            None => remarks.push(format!("no audio came from {from}")),
+            Some(audio) if full && !audio.audible => remarks.push(format!("there was nothing to hear from {from}")),
+            Some(audio) => remarks.extend(
+                quiet(&audio.stream, MOST_QUIET_MS)
+                    .map(|seconds| format!("the last audio from {from} came {seconds:.1} s before the end")),
+            ),
+        }
+    }
+    remarks
 }
 
 /// One direction, with what is needed to judge it.
@@ -128,14 +165,16 @@ fn counts(evidence: &Evidence) -> [String; 2] {
 /// Not a packet: of which kind, and which way.
 fn missing(evidence: &Evidence, looks: &[Look<'_>]) -> Option<Finding> {
     let first = looks.iter().find(|look| look.lacks_video() || look.lacks_audio())?;
-    let without_codec = |look: &&Look<'_>| {
+    for look in looks {
         let sender = evidence.peers.iter().find(|peer| peer.name == look.direction.from);
-        look.lacks_video() && sender.is_some_and(|peer| peer.no_common_codec)
-    };
-    if let Some(look) = looks.iter().find(without_codec) {
-        let sentence = format!("No video goes {}: both sides have no video codec in common.", look.way);
-        let fact = format!("{} had video to send, and no codec for it that both sides know", look.direction.from);
-        return look.finding(Cause::NoCommonCodec, sentence, fact);
+        let video = look.lacks_video() && sender.is_some_and(|peer| peer.no_common_codec);
+        let audio = look.lacks_audio() && sender.is_some_and(|peer| peer.no_common_audio_codec);
+        if video || audio {
+            let kind = if video { "video" } else { "audio" };
+            let sentence = format!("No {kind} goes {}: both sides have no {kind} codec in common.", look.way);
+            let fact = format!("{} had {kind} to send, and no codec for it that both sides know", look.direction.from);
+            return look.finding(Cause::NoCommonCodec, sentence, fact);
+        }
     }
     if let Some(look) = looks.iter().find(|look| look.lacks_all()) {
         let dead: Vec<_> = looks.iter().filter(|look| look.lacks_all()).collect();
@@ -177,7 +216,8 @@ fn undecodable(look: &Look<'_>) -> Option<Finding> {
         let (none, what) = match level {
             JudgeLevel::Packets => return None,
             JudgeLevel::Frames => (video.frames == 0, "no whole frame could be put together"),
-            JudgeLevel::Full => (video.decoded == 0, "no picture could be decoded"),
+            JudgeLevel::Full if video.decoded > 0 => (video.decode_errors > video.decoded, MOSTLY),
+            JudgeLevel::Full => (true, "no picture could be decoded"),
         };
         let made = format!("{} frames were put together and {} refused", video.frames, video.decode_errors);
         none.then(|| (format!("{} video packets", video.stream.packets), what, made))
@@ -199,7 +239,13 @@ fn undecodable(look: &Look<'_>) -> Option<Finding> {
 fn stopped(look: &Look<'_>) -> Option<Finding> {
     let wanted = look.evidence.expected.video.must_come();
     let pictures = look.video().filter(|_| wanted).and_then(|video| {
-        let pace = if video.fps > 0.0 { MOST_QUIET_PICTURES * 1000.0 / video.fps } else { 0.0 };
+        // A single picture has no pace: the next one of a slow source may be still to come.
+        let judged = look.evidence.judge != JudgeLevel::Packets;
+        let pace = match video.fps {
+            fps if fps > 0.0 => MOST_QUIET_PICTURES * 1000.0 / fps,
+            _ if judged && video.decoded.max(video.frames) == 1 => return None,
+            _ => 0.0,
+        };
         quiet(&video.stream, MOST_QUIET_MS.max(pace)).map(|seconds| ("video", seconds))
     });
     let sound = || quiet(&look.audio()?.stream, MOST_QUIET_MS).map(|seconds| ("audio", seconds));
@@ -259,13 +305,21 @@ fn wrong_sound(look: &Look<'_>) -> Option<Finding> {
     let heard = match audio.tone_hz {
         Some(heard) if (expected - heard).abs() <= (expected * TONE_SHARE).max(TONE_HZ) => return None,
         Some(heard) => format!("{heard:.0} Hz"),
-        None if is_broken(audio) => return None,
+        None if is_broken(audio, RUINED_PERCENT) => {
+            let loss = audio.stream.loss_percent;
+            let sentence = format!(
+                "So much of the sound {} is missing that its tone cannot be made out ({loss:.0} % lost).",
+                look.way
+            );
+            return look.finding(Cause::NotDecodable, sentence, fact);
+        }
+        None if is_broken(audio, MOST_BROKEN_PERCENT) => return None,
         None => "no clear tone".to_owned(),
     };
     let sentence = format!("The tone {} should be {expected:.0} Hz, and {heard} was heard.", look.way);
     look.finding(Cause::WrongTone, sentence, fact)
 }
 
-fn is_broken(audio: &AudioReport) -> bool {
-    audio.stream.loss_percent > MOST_BROKEN_PERCENT || audio.gap_ms > audio.seconds * 10.0 * MOST_BROKEN_PERCENT
+fn is_broken(audio: &AudioReport, percent: f64) -> bool {
+    audio.stream.loss_percent > percent || audio.gap_ms > audio.seconds * 10.0 * percent
 }

@@ -28,6 +28,7 @@ fn peer(name: &str, end: EndReason) -> PeerEvidence {
         connected: true,
         pair: Some(pair()),
         no_common_codec: false,
+        no_common_audio_codec: false,
         candidates: vec![candidate(true), candidate(false)],
         pairs: Vec::new(),
         probes: Vec::new(),
@@ -474,4 +475,34 @@ fn signaling_lost_in_mid_call_is_a_warning_that_hides_nothing_worse() {
         e.expectations = vec![expectation("a<1", false)];
     });
     assert_eq!(worse.code, Cause::QualityBelowExpected);
+}
+
+#[test]
+fn mostly_refused_pictures_and_sound_full_of_holes_are_no_working_media() {
+    let verdict = after(|e| (video(e).decoded, video(e).decode_errors) = (9, 10));
+    assert_eq!(verdict.code, Cause::NotDecodable, "{}", verdict.sentence);
+    let ruined = after(|e| (audio(e).tone_hz, audio(e).stream.loss_percent) = (None, 60.0));
+    assert_eq!(ruined.code, Cause::NotDecodable, "{}", ruined.sentence);
+    assert!(after(|e| (audio(e).tone_hz, audio(e).stream.loss_percent) = (None, 10.0)).ok);
+}
+
+#[test]
+fn sound_without_a_common_codec_is_told_from_a_silent_microphone() {
+    let verdict = after(|e| {
+        e.directions[0].audio = None;
+        e.peers[0].no_common_audio_codec = true;
+    });
+    assert_eq!(verdict.code, Cause::NoCommonCodec);
+    assert!(verdict.sentence.contains("no audio codec in common"), "{}", verdict.sentence);
+}
+
+#[test]
+fn whoever_comes_may_be_black_and_silent_and_the_verdict_says_so() {
+    let verdict = after(|e| {
+        (e.expected.video, e.expected.audio) = (Wanted::IfAny, Wanted::IfAny);
+        video(e).black = video(e).decoded;
+        e.directions[1].audio = None;
+    });
+    assert!(verdict.ok && verdict.facts.iter().any(|fact| fact.contains("are black")), "{:?}", verdict.facts);
+    assert!(verdict.facts.iter().any(|fact| fact.contains("no audio came")), "{:?}", verdict.facts);
 }

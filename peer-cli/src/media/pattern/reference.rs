@@ -6,7 +6,7 @@ use super::super::Stamp;
 use super::paint::Painter;
 use super::studio::MIN_SIDE;
 
-/// Redraws the pictures of [`pattern`](super::pattern) and [`live`](super::live) from their strips, as luma.
+/// Redraws the pictures of [`pattern`](super::pattern) and [`live`](super::live()) from their strips, as luma.
 ///
 /// The last peer's backdrop is kept; a picture then costs a copy of it and its moving parts. Decoders put out the video
 /// range of BT.601 for both codecs, and so does this: with the conversion of the encoders' side, so that the difference

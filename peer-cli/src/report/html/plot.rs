@@ -148,7 +148,7 @@ mod tests {
         let column = [Some(0.0), Some(134.0), None, None, None, Some(67.0)];
         let across = Scale::new(FRAME.time_ms, (LEFT, RIGHT));
         let up = Scale::new(FRAME.values, (BOTTOM, TOP));
-        assert_eq!(path(&line(&column), &across, &up), "M57,144L67,10M107,77h.01");
+        assert_eq!(path(&line(&column), &across, &up), "M57,144L67,18M107,81h.01");
     }
 
     #[test]
