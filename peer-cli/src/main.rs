@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use clap::Parser;
-use dialtone_peer::args::{Args, Command, CommonArgs};
+use dialtone_peer::args::{Args, CallArgs, Command, CommonArgs, JoinArgs};
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 use dialtone_peer::args::{LoadCommand, LoadTurnArgs};
 use dialtone_peer::console::Console;
@@ -51,6 +51,11 @@ async fn run(args: Args, started: Started) -> ExitCode {
         std::future::pending::<()>().await;
     });
     match args.command {
+        Command::Call(CallArgs { ref common, .. }) | Command::Join(JoinArgs { ref common, .. })
+            if common.list_metrics =>
+        {
+            say(&metrics::list())
+        }
         Command::Call(ref call) => {
             let mut console = console(&call.common);
             let server =

@@ -145,6 +145,14 @@ fn an_old_report_is_shown_in_every_form_and_compared_with_a_new_one() {
     assert!(wrong.code == 64 && wrong.stderr.contains("not a report"), "{}", wrong.stderr);
 }
 
+#[test]
+fn the_metrics_are_listed_by_the_command_and_by_the_option() {
+    let (command, option) = (peer_cli(["metrics"]), peer_cli(["call", "--list-metrics"]));
+    assert_eq!((command.code, option.code), (0, 0));
+    assert_eq!(command.stdout, option.stdout);
+    assert!(command.stdout.lines().any(|line| line.starts_with("video.freeze_ms")), "{}", command.stdout);
+}
+
 /// Runs a script of `tests/js`; `None`, said loudly, where node or the package it needs is missing.
 fn script<A: AsRef<OsStr>>(name: &str, package: &str, args: &[A]) -> Option<Finished> {
     let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("js");

@@ -53,6 +53,9 @@ pub struct CommonArgs {
     /// The same, and missing it is only a warning.
     #[arg(long, env = "PEER_CLI_WARN", value_name = "EXPR", value_delimiter = ';', value_parser = parse_warning, help_heading = "Judging")]
     pub warn: Vec<Expectation>,
+    /// List what --expect and --warn can ask for, as `peer-cli metrics` does, and place no call.
+    #[arg(long, action = clap::ArgAction::SetTrue, help_heading = "Judging")]
+    pub list_metrics: bool,
     /// A file of expectations, one a line; `warn` in front of one makes it a warning, # begins a comment.
     #[arg(long, env = "PEER_CLI_EXPECT_FILE", value_name = "FILE", help_heading = "Judging")]
     pub expect_file: Option<PathBuf>,
