@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::join;
 use crate::PLAIN;
+use crate::inside::Inside;
 
 /// RFC 6761 section 6.4: nobody ever has this name.
 pub(super) fn unknown_host(_: &Scratch) -> Call {
@@ -91,10 +92,12 @@ pub(super) fn silent_websocket(_: &Scratch) -> Call {
     through_websocket(false)
 }
 
-/// A real server behind a proxy that lets the WebSocket through and nothing of what is said.
+/// A real server behind a proxy that lets the WebSocket through and nothing of what is said. By default the server ends
+/// connections without CONNECT after the very time that the peer waits for the answer: here it is more patient, so that
+/// the peer's own patience is what runs out.
 pub(super) fn swallowed_connect(_: &Scratch) -> Call {
-    let (_server, url) = Program::server(PLAIN);
-    let meddler = Meddler::before(&url, |_| Deed::Swallow);
+    let server = Inside::spawn(|config| config.limits.connect_within = Duration::from_secs(60));
+    let meddler = Meddler::before(&server.url(), |_| Deed::Swallow);
     join(&meddler.url(), &[])
 }
 
