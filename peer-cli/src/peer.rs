@@ -284,8 +284,7 @@ impl Running {
         let mut config = self.setup.rtc.clone();
         let (served, unusable) = IceServer::keep_usable(&self.served_ice);
         self.path.unusable_turn =
-            self.served_ice.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"))
-                && !served.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
+            IceServer::any_named(&self.served_ice, "turn") && !IceServer::any_named(&served, "turn");
         for error in unusable {
             tracing::warn!(%error, "a server that signaling named is left aside");
         }
@@ -422,7 +421,6 @@ impl Running {
         let Path { ice_servers, unusable_turn, pair, pairs, link, probes, dropped } = self.path;
         let rtt = pair.as_ref().and_then(|pair| pair.rtt_ms).map(|ms| Duration::from_secs_f64(ms / 1000.0));
         let received = self.intake.finish(ended_at, &link, rtt).await;
-        let uses = |scheme| ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with(scheme));
         Outcome {
             name: self.diary.name,
             sid: self.call.me().cloned(),
@@ -436,8 +434,8 @@ impl Running {
             no_common_audio_codec: self.sending.no_common_audio_codec(),
             ended_at: Some(ended_at),
             signaling_lost: self.signaling_lost && self.connected_at.is_some(),
-            stun_configured: uses("stun"),
-            turn_configured: uses("turn") || unusable_turn,
+            stun_configured: IceServer::any_named(&ice_servers, "stun"),
+            turn_configured: IceServer::any_named(&ice_servers, "turn") || unusable_turn,
             relay_only: self.setup.rtc.relay_only,
             pair,
             pairs,

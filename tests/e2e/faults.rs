@@ -11,6 +11,8 @@ mod paths;
 mod rooms;
 mod servers;
 
+pub(crate) use course::lost_in_call;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dialtone_peer::verdict::Cause;
@@ -100,7 +102,7 @@ faults! {
     media_takes_another_relay: "RELAY_NOT_USED", 16, media::another_relay;
 
     // The course of the run.
-    server_dies_in_mid_call: "SIGNALING_LOST_IN_CALL", 0, course::lost_in_call;
+    server_dies_in_mid_call: "SIGNALING_LOST_IN_CALL", 0, lost_in_call;
     expectation_is_missed: "QUALITY_BELOW_EXPECTED", 18, course::missed_expectation;
     run_takes_too_long: "TIMED_OUT", 17, course::too_long;
     run_is_stopped_early: "INTERRUPTED", 130, course::stopped;

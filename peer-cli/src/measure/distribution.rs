@@ -4,6 +4,8 @@ use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::round;
+
 /// How the values of one measure are spread. The unit is that of the field it stands in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
@@ -74,12 +76,12 @@ impl Collector {
         let count = self.count();
         (count > 0).then(|| Distribution {
             count,
-            min: tidy(self.min),
-            mean: tidy(self.sum / count as f64),
+            min: round(self.min),
+            mean: round(self.sum / count as f64),
             p50: self.quantile(0.50),
             p95: self.quantile(0.95),
             p99: self.quantile(0.99),
-            max: tidy(self.max),
+            max: round(self.max),
         })
     }
 
@@ -93,7 +95,7 @@ impl Collector {
         } else {
             value_at(&self.positive, rank - below)
         };
-        tidy((value / SCALE).clamp(self.min, self.max))
+        round((value / SCALE).clamp(self.min, self.max))
     }
 }
 
@@ -112,11 +114,6 @@ fn histogram() -> Histogram<u64> {
 /// step keeps rounding from reaching the next rank.
 fn value_at(histogram: &Histogram<u64>, rank: u64) -> f64 {
     histogram.value_at_quantile((rank as f64 - 0.5) / histogram.len().max(1) as f64) as f64
-}
-
-/// To a thousandth: more digits would only pretend.
-fn tidy(value: f64) -> f64 {
-    (value * SCALE).round() / SCALE
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The drawn test picture: a loop of five seconds, encoded when first needed and kept; and what a broken camera sends.
 
 use self::studio::Studio;
-use super::{EncodedFrame, MediaError, Source, VideoCodec, stamp};
+use super::{EncodedFrame, MediaError, Source, Stamp, VideoCodec, stamp};
 
 mod encode;
 mod live;
@@ -35,6 +35,11 @@ pub struct PatternConfig {
 }
 
 impl PatternConfig {
+    /// What the picture of this index carries; the rate is at most 60 once the studio is open.
+    fn stamp(&self, index: u32) -> Stamp {
+        Stamp { peer: self.peer, fps: self.fps as u8, index }
+    }
+
     fn describe(&self, what: &str) -> String {
         let Self { codec, width, height, fps, .. } = self;
         format!("{what} {width}x{height} {fps} fps {codec}")

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Report;
 use super::metrics::{self, Better, Metric, Reading, Unit};
 use super::terminal::words::utc;
+use crate::clock::round;
 use crate::measure::Distribution;
 
 mod show;
@@ -149,7 +150,7 @@ fn figures(metric: &Metric, report: &Report, pooled: bool) -> Vec<(String, Figur
 }
 
 fn change(metric: &Metric, place: &str, before: Option<Figure>, after: Option<Figure>) -> Change {
-    let change = before.zip(after).map(|((before, _), (after, _))| tidy(after - before));
+    let change = before.zip(after).map(|((before, _), (after, _))| round(after - before));
     let noise = noise(metric.unit, before, after);
     let trend = match (before, after, change) {
         (None, _, _) => Trend::New,
@@ -172,8 +173,8 @@ fn change(metric: &Metric, place: &str, before: Option<Figure>, after: Option<Fi
         before,
         after: after.map(|(figure, _)| figure),
         change,
-        percent: share.map(|(change, before)| tidy(change / before.abs() * 100.0)),
-        noise: tidy(noise),
+        percent: share.map(|(change, before)| round(change / before.abs() * 100.0)),
+        noise: round(noise),
     }
 }
 
@@ -216,9 +217,4 @@ fn headline(before: &Side, after: &Side, changes: &[Change]) -> String {
         _ => format!(", and {} more figures are worse", worse - 1),
     };
     format!("{word} {since}: {}{more}", show::in_words(worst))
-}
-
-/// To a thousandth, as everywhere in a report.
-fn tidy(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }

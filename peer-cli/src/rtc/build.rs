@@ -10,7 +10,7 @@ use webrtc::{
 };
 
 use super::{
-    MediaKind, RtcConfig, RtcError, engine,
+    IceServer, MediaKind, RtcConfig, RtcError, engine,
     events::{Handler, Shared},
     media::Outgoing,
     packets,
@@ -27,7 +27,7 @@ pub(super) async fn build(
     let (media_engine, registry) =
         engine::media(config, shared).map_err(|error| setup("registering the codecs", &error))?;
     let mut builder = PeerConnectionBuilder::new();
-    let relayed = config.ice_servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with("turn"));
+    let relayed = IceServer::any_named(&config.ice_servers, "turn");
     let runtime = if relayed { Prompt::around_default() } else { default_runtime() };
     if let Some(runtime) = runtime {
         builder = builder.with_runtime(Watching::around(runtime, shared.checks()));

@@ -64,6 +64,11 @@ pub enum IceUrlError {
 }
 
 impl IceServer {
+    /// Whether any url of the servers begins so: `stun` or `turn`, with TLS or without.
+    pub(crate) fn any_named(servers: &[Self], scheme: &str) -> bool {
+        servers.iter().flat_map(|server| &server.urls).any(|url| url.starts_with(scheme))
+    }
+
     /// Splits a list as handed out by a server, which mostly names each TURN server once more over TCP and TLS, into
     /// the servers this peer can use and the reasons against the rest.
     #[must_use]

@@ -119,27 +119,24 @@ fn stun(evidence: &Evidence) -> Option<Finding> {
 
 /// One side gathered candidates, and the other one knows none: no server could have helped. Only both reports tell.
 fn undelivered(evidence: &Evidence) -> Option<Finding> {
-    let deaf = evidence.peers.iter().find(|peer| {
-        let sent = |other: &PeerEvidence| other.name != peer.name && other.candidates.iter().any(|c| c.local);
-        !knows_candidates(peer) && evidence.peers.iter().any(sent)
+    let (deaf, other) = evidence.peers.iter().filter(|peer| !knows_candidates(peer)).find_map(|deaf| {
+        let other = evidence.peers.iter().find(|other| other.name != deaf.name && has_candidates(other))?;
+        Some((deaf, other))
     })?;
-    let other = evidence.peers.iter().find(|other| other.name != deaf.name)?;
-    let why = format!("not one candidate of {} reached {}, so there was nothing to connect to", other.name, deaf.name);
-    Some(finding(Cause::NoCandidates, &why))
+    Some(nothing_to_connect_to(&format!("not one candidate of {} reached {}", other.name, deaf.name)))
 }
 
 fn without_candidates(evidence: &Evidence) -> Option<Finding> {
-    let none = evidence.peers.iter().find(|peer| !has_candidates(peer));
-    let why = if let Some(peer) = none {
-        format!("{} gathered no candidate", peer.name)
-    } else {
-        let peer = evidence.peers.iter().find(|peer| !knows_candidates(peer))?;
-        match evidence.peers.iter().find(|other| other.name != peer.name) {
-            Some(other) => format!("not one candidate of {} reached {}", other.name, peer.name),
-            None => format!("the other side sent {} no candidate", peer.name),
-        }
-    };
-    Some(finding(Cause::NoCandidates, &format!("{why}, so there was nothing to connect to")))
+    if let Some(peer) = evidence.peers.iter().find(|peer| !has_candidates(peer)) {
+        return Some(nothing_to_connect_to(&format!("{} gathered no candidate", peer.name)));
+    }
+    // With two reports at hand that would be `undelivered`: this is the one peer of a join.
+    let peer = evidence.peers.iter().find(|peer| !knows_candidates(peer))?;
+    Some(nothing_to_connect_to(&format!("the other side sent {} no candidate", peer.name)))
+}
+
+fn nothing_to_connect_to(why: &str) -> Finding {
+    finding(Cause::NoCandidates, &format!("{why}, so there was nothing to connect to"))
 }
 
 fn has_candidates(peer: &PeerEvidence) -> bool {

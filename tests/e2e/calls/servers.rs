@@ -6,6 +6,7 @@ use dialtone_tests::{Program, Running, Scratch, peer_cli};
 
 use super::{assert_phases, assert_test_signals_arrived};
 use crate::PLAIN;
+use crate::faults::lost_in_call;
 
 #[test]
 fn a_server_that_is_not_there_is_told_with_its_address() {
@@ -27,17 +28,7 @@ fn a_server_that_speaks_no_websocket_is_told_apart() {
 
 #[test]
 fn media_goes_on_when_the_server_dies_in_mid_call() {
-    let (server, url) = Program::server(PLAIN);
-    let scratch = Scratch::new("mid-call");
-    let report = scratch.file("report.json");
-    let json = format!("--json={}", report.display());
-    let call = Running::start(["call", "--server", &url, "--duration", "3s", &json]);
-    for peer in ["alice", "bob"] {
-        call.program().says(&[peer, "first picture decoded"]);
-        call.program().says(&[peer, "first sound decoded"]);
-    }
-    server.crash();
-    let call = call.wait_for_file(&report);
+    let call = lost_in_call(&Scratch::new("mid-call"));
     call.assert_verdict("SIGNALING_LOST_IN_CALL", 0);
     assert_eq!(call.at("/verdict/ok"), true, "it is a warning");
     assert_test_signals_arrived(&call);

@@ -5,7 +5,8 @@ use dialtone_tests::{Call, Program, Running, Scratch, Signal, peer_cli};
 use super::join;
 use crate::PLAIN;
 
-pub(super) fn lost_in_call(scratch: &Scratch) -> Call {
+/// A call whose signaling server dies while both sides see and hear each other.
+pub(crate) fn lost_in_call(scratch: &Scratch) -> Call {
     let (server, url) = Program::server(PLAIN);
     let report = scratch.file("report.json");
     let json = format!("--json={}", report.display());

@@ -98,18 +98,20 @@ fn h264_of_a_file_becomes_annex_b_with_parameter_sets_before_each_key_frame() {
     }
 }
 
+/// What the tests encode where they need H264 of their own.
+const SMALL: PatternConfig = PatternConfig {
+    codec: VideoCodec::H264,
+    width: 160,
+    height: 120,
+    fps: 15,
+    peer: 1,
+    bitrate: None,
+    key_interval: None,
+};
+
 #[test]
 fn raw_h264_is_cut_into_its_pictures() {
-    let config = PatternConfig {
-        codec: VideoCodec::H264,
-        width: 160,
-        height: 120,
-        fps: 15,
-        peer: 1,
-        bitrate: None,
-        key_interval: None,
-    };
-    let mut source = pattern(config);
+    let mut source = pattern(SMALL);
     let frames: Vec<Bytes> = (0..40).map(|_| source.next().unwrap().data).collect();
     let file = Scratch::new("raw.h264", &frames.concat());
     let mut media = open_video(&file.0).unwrap();
@@ -214,16 +216,7 @@ fn codecs_that_cannot_be_sent_are_named_with_the_way_out() {
 
 #[test]
 fn b_frames_are_refused() {
-    let config = PatternConfig {
-        codec: VideoCodec::H264,
-        width: 160,
-        height: 120,
-        fps: 15,
-        peer: 1,
-        bitrate: None,
-        key_interval: None,
-    };
-    let mut stream = pattern(config).next().unwrap().data.to_vec();
+    let mut stream = pattern(SMALL).next().unwrap().data.to_vec();
     // A slice with first_mb_in_slice 0 and slice_type 1.
     stream.extend([0, 0, 0, 1, 0x01, 0b1010_1111, 0xff]);
     let error = video_error("b-frames.h264", &stream).to_string();

@@ -1,12 +1,12 @@
 //! The pattern encoded while it is sent, with a counter and the time in every picture.
 
-use super::super::{EncodedFrame, Hint, MediaError, Source, Stamp, VideoCodec};
+use super::super::{EncodedFrame, Hint, MediaError, Source, VideoCodec};
 use super::encode::{LEAST_BITRATE, Size, natural_bitrate};
 use super::studio::Studio;
 use super::{PatternConfig, group};
 
 /// The pattern as a camera would give it: every picture is encoded when it is asked for, shows its number since the
-/// start (modulo [`Stamp::live_frames`]) and, in a [`ClockStrip`](super::super::ClockStrip), the time of the last
+/// start (modulo [`Stamp::live_frames`](super::super::Stamp::live_frames)) and, in a [`ClockStrip`](super::super::ClockStrip), the time of the last
 /// [`Hint`]. The bitrate follows the hint's estimate between 50 kbit/s and [`PatternConfig::bitrate`] (2.5 Mbit/s
 /// without one); without an estimate it is that bitrate, or a tenth of a bit per pixel. A size or rate out of range is
 /// refused by [`Source::next`]. Frames before the first hint are trials and do not count: the first one after it is a
@@ -45,7 +45,7 @@ impl Source for Live {
         if self.hint.is_none() {
             return Ok(frame);
         }
-        self.index = (self.index + 1) % stamp(config, self.index).live_frames();
+        self.index = (self.index + 1) % config.stamp(self.index).live_frames();
         Ok(frame)
     }
 
@@ -60,10 +60,6 @@ impl Source for Live {
     fn hint(&mut self, hint: Hint) {
         self.hint = Some(hint);
     }
-}
-
-fn stamp(config: PatternConfig, index: u32) -> Stamp {
-    Stamp { peer: config.peer, fps: u8::try_from(config.fps).unwrap_or(u8::MAX), index }
 }
 
 /// A brain: Which bitrate the encoder is to have, and when it is worth telling it.
@@ -122,7 +118,7 @@ const DEFAULT_CAP: u32 = 2_500_000;
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{ClockStrip, video_decoder};
+    use super::super::super::{ClockStrip, Stamp, video_decoder};
     use super::*;
 
     fn config(codec: VideoCodec) -> PatternConfig {

@@ -37,8 +37,7 @@ impl Studio {
 
     /// The picture of this index, with its strips.
     pub(super) fn picture(&mut self, index: u32, clock: Option<u32>, key: bool) -> Result<EncodedFrame, MediaError> {
-        let PatternConfig { fps, peer, .. } = self.config;
-        self.painter.paint(&mut self.canvas, Stamp { peer, fps: fps as u8, index }, clock);
+        self.painter.paint(&mut self.canvas, self.config.stamp(index), clock);
         self.encode(key)
     }
 

@@ -1,5 +1,6 @@
 //! Many figures as one spread.
 
+use crate::clock::round;
 use crate::measure::Distribution;
 
 /// The spread of a handful of figures, with percentiles by the nearest rank; `None` without any.
@@ -9,16 +10,16 @@ pub(in crate::report) fn spread(values: &[f64]) -> Option<Distribution> {
     let (first, last) = (*sorted.first()?, *sorted.last()?);
     let rank = |share: f64| {
         let place = (sorted.len() as f64 * share).ceil() as usize;
-        tidy(sorted[place.clamp(1, sorted.len()) - 1])
+        round(sorted[place.clamp(1, sorted.len()) - 1])
     };
     Some(Distribution {
         count: sorted.len() as u64,
-        min: tidy(first),
-        mean: tidy(sorted.iter().sum::<f64>() / sorted.len() as f64),
+        min: round(first),
+        mean: round(sorted.iter().sum::<f64>() / sorted.len() as f64),
         p50: rank(0.50),
         p95: rank(0.95),
         p99: rank(0.99),
-        max: tidy(last),
+        max: round(last),
     })
 }
 
@@ -41,10 +42,10 @@ pub(in crate::report) fn pool(parts: &[Distribution]) -> Option<Distribution> {
             let below: f64 = parts.iter().map(|part| share_below(part, middle) * part.count as f64).sum();
             if below >= wanted { high = middle } else { low = middle }
         }
-        tidy(high)
+        round(high)
     };
     let (p50, p95, p99) = (quantile(0.50), quantile(0.95), quantile(0.99));
-    Some(Distribution { count, min, mean: tidy(sum / count as f64), p50, p95, p99, max })
+    Some(Distribution { count, min, mean: round(sum / count as f64), p50, p95, p99, max })
 }
 
 /// The share of the figures that are not larger than `value`, on straight lines between the known percentiles.
@@ -61,9 +62,4 @@ fn share_below(part: &Distribution, value: f64) -> f64 {
         below = above;
     }
     1.0
-}
-
-/// To a thousandth, as everywhere in a report.
-fn tidy(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }
