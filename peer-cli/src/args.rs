@@ -9,6 +9,7 @@ use dialtone_wire::{DisplayName, RoomId};
 use crate::signaling::ServerUrl;
 
 mod common;
+mod line;
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 mod load;
 #[cfg(test)]
@@ -20,7 +21,8 @@ pub(crate) use common::first_line;
 pub use common::{AudioChoice, CommonArgs, SettingsError, VideoChoice};
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 pub use load::{LoadCommand, LoadDirection, LoadTurnArgs};
-use values::{parse_duration, parse_name, parse_room, parse_server};
+pub(crate) use values::is_stdout;
+use values::{parse_length, parse_name, parse_room, parse_server};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -34,7 +36,7 @@ Exit codes:
   16  media came and is not as expected (not decodable, black, frozen, silent, wrong peer, not relayed)
   17  timed out
   18  it works, and what --expect asks for does not hold
-130  stopped before there was anything to judge
+130  stopped before there was anything to judge, or before all calls of --repeat were over
   64  usage: an option, a URL or a file that cannot be used
    1  anything else
 
@@ -77,6 +79,7 @@ pub enum Command {
     /// Show a report that was written with --json, in any form.
     Report(ReportArgs),
     /// Compare two reports: what got slower, what got worse.
+    #[command(after_help = crate::report::diff::RULES)]
     Diff(DiffArgs),
     /// Load a server and say what it carries.
     #[cfg(all(feature = "embedded", target_os = "linux"))]
@@ -94,9 +97,10 @@ pub struct CallArgs {
     #[arg(long, env = "PEER_CLI_ROOM", value_parser = parse_room)]
     pub room: Option<RoomId>,
     /// How long media flows, such as 5s, 500ms or 2m.
-    #[arg(long, env = "PEER_CLI_DURATION", default_value = "3s", value_parser = parse_duration)]
+    #[arg(long, env = "PEER_CLI_DURATION", default_value = "3s", value_parser = parse_length)]
     pub duration: Duration,
-    /// Place this many calls one after the other and judge them together.
+    /// Place this many calls one after the other and judge them together. One that fails fails the run, unless
+    /// --expect says how many may: 'ok_percent>=95', 'failed_calls<=1'. When stopped, those that are over are reported.
     #[arg(long, env = "PEER_CLI_REPEAT", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
     /// Shared options.
@@ -117,11 +121,30 @@ pub struct JoinArgs {
     #[arg(long, env = "PEER_CLI_NAME", value_parser = parse_name)]
     pub name: Option<DisplayName>,
     /// Hang up after media has flowed this long, such as 30s [default: stay].
-    #[arg(long, env = "PEER_CLI_DURATION", value_parser = parse_duration)]
+    #[arg(long, env = "PEER_CLI_DURATION", value_parser = parse_length)]
     pub duration: Option<Duration>,
     /// Shared options.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+impl CallArgs {
+    /// What is about to be done, in one line.
+    pub fn headline(&self) -> String {
+        let server = self.server.as_ref().map_or_else(
+            || if self.common.brings_turn() { "an embedded server" } else { "an embedded server and relay" }.to_owned(),
+            ToString::to_string,
+        );
+        let calls = if self.repeat > 1 { format!("{} calls", self.repeat) } else { "one call".to_owned() };
+        format!("{calls} between alice and bob through {server}")
+    }
+}
+
+impl JoinArgs {
+    /// What is about to be done, in one line.
+    pub fn headline(&self) -> String {
+        format!("joining room {} on {}; Ctrl-C hangs up", self.room, self.server)
+    }
 }
 
 /// `peer-cli report`
@@ -129,7 +152,7 @@ pub struct JoinArgs {
 pub struct ReportArgs {
     /// The report, as written by `peer-cli call --json=FILE`.
     pub file: PathBuf,
-    /// Write it as one HTML file that needs no network.
+    /// Write it as one HTML file that needs no network; one of the forms may go to standard output (-).
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Write it as JUnit XML.

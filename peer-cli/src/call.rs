@@ -9,6 +9,8 @@
 //! 2 s, and the answerer offers; an offer of ours that stays unanswered for 2 s while one of theirs lies here is rolled
 //! back and theirs is answered.
 //!
+//! `room` is who is there, `negotiation` offer, answer and candidates, `path` what ICE and DTLS make of them.
+//!
 //! As with every brain of the house: one input, then drain [`Call::poll_output`] to `None`.
 
 use std::collections::VecDeque;
@@ -16,7 +18,10 @@ use std::time::Instant;
 
 use dialtone_wire::SessionId;
 
+mod ending;
 mod negotiation;
+mod path;
+mod room;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -25,9 +30,10 @@ mod vocabulary;
 use negotiation::Negotiation;
 use timers::{Timer, Timers};
 
+pub use ending::EndReason;
 pub use vocabulary::{
-    Candidate, CommandKind, DescriptionKind, EndReason, FromServer, IceState, LossKind, Output, Patience, Phase,
-    RtcCommand, RtcEvent, Signal,
+    Candidate, CommandKind, DescriptionKind, FromServer, IceState, LossKind, Output, Patience, Phase, RtcCommand,
+    RtcEvent, Signal,
 };
 
 /// One call.
@@ -137,6 +143,7 @@ impl Call {
             RtcEvent::Connected => self.connected(),
             RtcEvent::Disconnected => self.interrupted(now),
             RtcEvent::Failed => self.failed(now),
+            RtcEvent::DtlsAlert { by_us, alert } => self.dtls_alert(by_us, alert),
             RtcEvent::Closed => {}
             RtcEvent::CommandFailed { command, reason } => self.command_failed(command, reason),
         }
@@ -180,193 +187,6 @@ impl Call {
                 Timer::Restart => self.restart_ice(now),
                 Timer::Recover => self.end(EndReason::IceLost),
             }
-        }
-    }
-
-    fn joined(&mut self, now: Instant, me: SessionId) {
-        self.me = Some(me);
-        self.is_lost = false;
-        if self.stage == Stage::Joining {
-            self.timers.stop(Timer::Join);
-            self.timers.set(Timer::Wait, now + self.patience.wait);
-            self.stage = Stage::Waiting;
-            self.outputs.push_back(Output::Progress(Phase::Joined));
-        }
-    }
-
-    fn members(&mut self, now: Instant, members: &[SessionId]) {
-        let Some(me) = &self.me else { return };
-        let other = members.iter().find(|sid| *sid != me).cloned();
-        let gone = self.saw_other && other.is_none();
-        self.saw_other = other.is_some();
-        match other {
-            Some(other) => {
-                self.other = Some(other);
-                let resumed = matches!(self.stage, Stage::Connecting { .. }) && self.negotiation.signaling_lost;
-                if (self.stage == Stage::Waiting || resumed) && !self.timers.is_set(Timer::Ready) {
-                    self.timers.set(Timer::Ready, now + self.patience.ready);
-                }
-                let waits = matches!(self.stage, Stage::Connecting { .. }) && self.timers.is_set(Timer::Offer);
-                if waits && self.is_impolite() {
-                    // READY had overtaken the list that says who offers.
-                    self.create_offer(false);
-                }
-            }
-            None if gone && self.stage != Stage::Waiting => self.end(EndReason::PeerLeft),
-            None if gone => self.timers.stop(Timer::Ready),
-            None if self.stage == Stage::Waiting => self.outputs.push_back(Output::Progress(Phase::Waiting)),
-            None => {}
-        }
-    }
-
-    fn ready(&mut self, now: Instant) {
-        match self.stage {
-            Stage::Waiting => self.begin(now),
-            Stage::Connecting { .. } if self.negotiation.signaling_lost => self.begin_again(now),
-            Stage::Joining | Stage::Connecting { .. } | Stage::Connected | Stage::Interrupted | Stage::Ended => {}
-        }
-    }
-
-    fn left(&mut self, who: Option<SessionId>) {
-        let known = who.is_none() || who == self.other;
-        if known && who != self.me && !matches!(self.stage, Stage::Joining | Stage::Waiting) {
-            self.end(EndReason::PeerLeft);
-        }
-    }
-
-    fn refused(&mut self, room_full: bool, message: String) {
-        match (room_full, self.stage) {
-            (true, Stage::Joining) => self.end(EndReason::RoomFull { message }),
-            (false, Stage::Joining) => self.end(EndReason::Refused { message }),
-            (_, Stage::Waiting | Stage::Connecting { .. } | Stage::Connected | Stage::Interrupted | Stage::Ended) => {
-                tracing::warn!(%message, "the signaling server refused something in mid-call");
-            }
-        }
-    }
-
-    /// Two members: the clock runs, and one of both offers.
-    fn begin(&mut self, now: Instant) {
-        self.start_connecting(now);
-        self.offer_or_wait(now);
-    }
-
-    fn start_connecting(&mut self, now: Instant) {
-        self.negotiation.signaling_lost = false;
-        for timer in [Timer::Join, Timer::Wait, Timer::Ready] {
-            self.timers.stop(timer);
-        }
-        self.timers.set(Timer::Connect, now + self.patience.connect);
-        self.stage = Stage::Connecting { ice: false };
-        self.outputs.push_back(Output::Progress(Phase::Ready));
-    }
-
-    /// The smaller session id offers. Where the other one's id is not known, waiting is right: its offer will tell.
-    fn offer_or_wait(&mut self, now: Instant) {
-        if self.is_impolite() {
-            self.create_offer(false);
-        } else {
-            self.timers.set(Timer::Offer, now + self.patience.offer);
-        }
-    }
-
-    /// The larger session id is polite; unknown ids count as larger.
-    fn is_impolite(&self) -> bool {
-        matches!((&self.me, &self.other), (Some(me), Some(other)) if me < other)
-    }
-
-    fn ice_state(&mut self, state: IceState) {
-        match (state, self.stage) {
-            (IceState::Checking, Stage::Connecting { .. }) => {
-                self.outputs.push_back(Output::Progress(Phase::IceChecking));
-            }
-            (IceState::Connected | IceState::Completed, Stage::Connecting { ice: false }) => {
-                self.stage = Stage::Connecting { ice: true };
-                self.outputs.push_back(Output::Progress(Phase::IceConnected));
-            }
-            (IceState::Disconnected | IceState::Failed, Stage::Connecting { ice: true }) => {
-                // The path went away again under the handshake: what does not come up now is not DTLS' fault.
-                self.stage = Stage::Connecting { ice: false };
-            }
-            (IceState::Connected | IceState::Completed, Stage::Interrupted) => self.connected(),
-            _ => {}
-        }
-    }
-
-    fn connected(&mut self) {
-        if self.stage == Stage::Connected {
-            return;
-        }
-        for timer in [Timer::Connect, Timer::Offer, Timer::Restart, Timer::Recover] {
-            self.timers.stop(timer);
-        }
-        self.stage = Stage::Connected;
-        self.negotiation.signaling_lost = false;
-        self.outputs.push_back(Output::Progress(Phase::Connected));
-    }
-
-    fn interrupted(&mut self, now: Instant) {
-        if self.stage != Stage::Connected {
-            return;
-        }
-        self.stage = Stage::Interrupted;
-        self.timers.set(Timer::Recover, now + self.patience.recover);
-        // The impolite side restarts soon; the polite one only when nothing comes of that.
-        let patience = self.patience.offer * if self.is_impolite() { 1 } else { 4 };
-        self.timers.set(Timer::Restart, now + patience);
-        self.outputs.push_back(Output::Progress(Phase::Interrupted));
-    }
-
-    fn failed(&mut self, now: Instant) {
-        match self.stage {
-            Stage::Connecting { ice: true } => self.end(EndReason::DtlsFailed),
-            Stage::Connecting { ice: false } => self.end(self.ice_failed()),
-            Stage::Connected => self.interrupted(now),
-            Stage::Interrupted if !self.timers.is_set(Timer::Restart) => {
-                self.timers.set(Timer::Restart, now + self.patience.offer);
-            }
-            Stage::Joining | Stage::Waiting | Stage::Interrupted | Stage::Ended => {}
-        }
-    }
-
-    /// An offer that was not answered went into a dead network; the pairs of one restart are checked for some two
-    /// seconds only. So a restart is repeated until media is back or hope is over.
-    fn restart_ice(&mut self, now: Instant) {
-        if self.stage != Stage::Interrupted {
-            return;
-        }
-        self.take_back_offer();
-        self.outputs.push_back(Output::Progress(Phase::IceRestart));
-        self.create_offer(true);
-        let patience = self.patience.offer * if self.is_impolite() { 2 } else { 4 };
-        self.timers.set(Timer::Restart, now + patience);
-    }
-
-    /// The time from READY to media is over: what was the first thing that did not happen?
-    fn not_connected_in_time(&mut self) {
-        let negotiation = &self.negotiation;
-        let engine = |what: &str| EndReason::EngineFailed { reason: format!("the engine {what} in time") };
-        let reason = if self.stage == (Stage::Connecting { ice: true }) {
-            EndReason::DtlsTimedOut
-        } else if self.is_lost && !(negotiation.described && negotiation.heard_candidate) {
-            return self.lost_for_good("while offer, answer and candidates were exchanged");
-        } else if negotiation.described {
-            self.ice_failed()
-        } else if negotiation.answering {
-            engine("did not answer the other side's offer")
-        } else if !self.is_impolite() {
-            EndReason::NoOffer { offered: negotiation.offered }
-        } else if negotiation.offered {
-            EndReason::NoAnswer
-        } else {
-            engine("made no offer")
-        };
-        self.end(reason);
-    }
-
-    fn ice_failed(&self) -> EndReason {
-        EndReason::IceFailed {
-            local_candidates: self.negotiation.own_candidate,
-            remote_candidates: self.negotiation.heard_candidate,
         }
     }
 

@@ -6,24 +6,26 @@ use std::time::Duration;
 
 use crate::peer::{News, Status};
 use crate::report::Report;
-use crate::report::terminal::{Style, phase_line, render, verdict_line};
+use crate::report::markdown::annotations;
+use crate::report::terminal::{Style, phase_line, plain, render, verdict_line};
 
+mod live;
 #[cfg(test)]
 mod tests;
+mod width;
+
+use live::{cut, live_text};
+use width::{LEAST_WIDTH, stderr_width, stdout_width};
 
 /// How often a peer's live line is written where there is no terminal to rewrite it on.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Characters in a line where nobody says how many there are.
-const USUAL_WIDTH: usize = 100;
-
-/// Fewer cannot hold a table.
-const LEAST_WIDTH: usize = 40;
-
 /// Writes the course of a run for people, to standard output, or to standard error when the report goes to the former.
 pub struct Console {
     out: Box<dyn Write + Send>,
-    style: Style,
+    color: bool,
+    /// Asked anew whenever it matters: a person may change the window in mid-call.
+    width: Box<dyn Fn() -> usize + Send>,
     terminal: bool,
     quiet: bool,
     statuses: BTreeMap<String, Status>,
@@ -34,44 +36,43 @@ pub struct Console {
 
 impl std::fmt::Debug for Console {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Console").field("style", &self.style).finish_non_exhaustive()
+        f.debug_struct("Console").field("style", &self.style()).finish_non_exhaustive()
     }
 }
 
 /// How to write to standard output: colour for terminals only, and not where `NO_COLOR` (no-color.org) is set; as wide as
-/// `COLUMNS` says, else 100 characters.
+/// `COLUMNS` says, else as the terminal is, else 100 characters.
 pub fn stdout_style() -> Style {
-    style(io::stdout().is_terminal())
+    Style { color: color(io::stdout().is_terminal()), width: stdout_width().max(LEAST_WIDTH) }
 }
 
-fn style(terminal: bool) -> Style {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Style { color: terminal && !no_color, width: width(std::env::var("COLUMNS").ok().as_deref()) }
-}
-
-fn width(columns: Option<&str>) -> usize {
-    columns.and_then(|columns| columns.trim().parse().ok()).unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH)
+fn color(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 impl Console {
     /// Colour and live lines for terminals only; see [`stdout_style`].
-    pub fn new(json_to_stdout: bool, quiet: bool) -> Self {
-        let (out, terminal): (Box<dyn Write + Send>, bool) = if json_to_stdout {
-            (Box::new(io::stderr()), io::stderr().is_terminal())
+    pub fn new(stdout_is_taken: bool, quiet: bool) -> Self {
+        if stdout_is_taken {
+            Self::with(Box::new(io::stderr()), io::stderr().is_terminal(), Box::new(stderr_width), quiet)
         } else {
-            (Box::new(io::stdout()), io::stdout().is_terminal())
-        };
-        Self::with(out, terminal, style(terminal), quiet)
+            Self::with(Box::new(io::stdout()), io::stdout().is_terminal(), Box::new(stdout_width), quiet)
+        }
     }
 
-    fn with(out: Box<dyn Write + Send>, terminal: bool, style: Style, quiet: bool) -> Self {
-        Self { out, style, terminal, quiet, statuses: BTreeMap::new(), live: 0, last_plain: BTreeMap::new() }
+    fn with(out: Box<dyn Write + Send>, terminal: bool, width: Box<dyn Fn() -> usize + Send>, quiet: bool) -> Self {
+        let (statuses, last_plain) = (BTreeMap::new(), BTreeMap::new());
+        Self { out, color: color(terminal), width, terminal, quiet, statuses, live: 0, last_plain }
+    }
+
+    fn style(&self) -> Style {
+        Style { color: self.color, width: (self.width)().max(LEAST_WIDTH) }
     }
 
     /// A line above everything else.
     pub fn headline(&mut self, text: &str) {
         if !self.quiet {
-            self.line(text);
+            self.line(&plain(text));
         }
     }
 
@@ -89,7 +90,7 @@ impl Console {
         }
         match news {
             News::Reached { peer, milestone, at } => {
-                let line = phase_line(at.as_secs_f64() * 1000.0, peer, milestone.words(), self.style);
+                let line = phase_line(at.as_secs_f64() * 1000.0, peer, milestone.words(), self.style());
                 self.line(&line);
             }
             News::Status { peer, status } => {
@@ -101,20 +102,23 @@ impl Console {
 
     /// Shows what came of it.
     pub fn finish(&mut self, report: &Report) {
-        if self.quiet {
-            let text = verdict_line(report, self.style);
-            self.line(&text);
-        } else {
-            let text = render(report, self.style);
-            self.line(text.trim_end());
+        let style = self.style();
+        let text = if self.quiet { verdict_line(report, style) } else { render(report, style) };
+        self.line(text.trim_end());
+    }
+
+    /// Tells a GitHub workflow what to put at the top of its page. That is no output for people, so quiet or not.
+    pub fn annotate(&mut self, report: &Report) {
+        for line in annotations(report) {
+            self.line(&line);
         }
     }
 
     /// Rewrites the live lines in place. They are cut, as a line that wrapped would be two to go back over.
     fn live_lines(&mut self) {
-        let room = self.style.width.saturating_sub(1);
-        let lines: Vec<_> =
-            self.statuses.iter().map(|(peer, status)| self.style.faint(&cut(&live_text(peer, status), room))).collect();
+        let (style, room) = (self.style(), (self.width)().saturating_sub(1));
+        let line = |(peer, status): (&String, &Status)| style.faint(cut(&live_text(peer, status), room).as_str());
+        let lines: Vec<_> = self.statuses.iter().map(line).collect();
         let clear = self.cleared();
         self.live = lines.len();
         self.write(format_args!("{clear}{}", lines.join("\n")));
@@ -145,34 +149,4 @@ impl Console {
     fn write(&mut self, text: std::fmt::Arguments<'_>) {
         let _ = self.out.write_fmt(text).and_then(|()| self.out.flush());
     }
-}
-
-fn cut(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
-    kept + "…"
-}
-
-/// `00:12  alice  video 30 fps 1180 kbit/s, 0 lost; audio 440 Hz -15 dBFS, 0 lost`
-fn live_text(peer: &str, status: &Status) -> String {
-    let elapsed = status.elapsed.as_secs();
-    let mut text = format!("{:02}:{:02}  {peer:<6} ", elapsed / 60, elapsed % 60);
-    match &status.video {
-        Some(video) => text.push_str(&format!(
-            "video {:.0} fps {:.0} kbit/s, {} lost; ",
-            video.fps, video.stream.bitrate_kbps, video.stream.lost
-        )),
-        None => text.push_str("no video; "),
-    }
-    match &status.audio {
-        Some(audio) => {
-            let level = audio.level_dbfs.map_or_else(|| "silent".to_owned(), |level| format!("{level:.0} dBFS"));
-            let tone = audio.tone_hz.map_or(String::new(), |hz| format!("{hz:.0} Hz "));
-            text.push_str(&format!("audio {tone}{level}, {} lost", audio.stream.lost));
-        }
-        None => text.push_str("no audio"),
-    }
-    text
 }

@@ -21,6 +21,7 @@ pub mod console;
 pub mod embedded;
 pub mod measure;
 pub mod media;
+mod network;
 pub mod peer;
 pub mod probe;
 pub mod receive;

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use clap::Parser;
-use dialtone_peer::args::{Args, CallArgs, Command, CommonArgs, JoinArgs};
+use dialtone_peer::args::{Args, Command, CommonArgs};
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 use dialtone_peer::args::{LoadCommand, LoadTurnArgs};
 use dialtone_peer::console::Console;
-use dialtone_peer::report::{self, Report, markdown, metrics};
+use dialtone_peer::report::terminal::visible;
+use dialtone_peer::report::{self, Report, metrics};
 use dialtone_peer::run::{self, OutputError, RunError, Show, Started};
 use dialtone_peer::startup::{start_log, stop_signal};
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "the one place where a run takes its clocks")]
     let (mono, unix) = (Instant::now(), SystemTime::now());
     let unix = unix.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let args = match Args::try_parse() {
+    let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {
             // The message is all there is to say; a closed standard error changes nothing.
@@ -35,13 +35,37 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("the runtime could not be started: {error}"), 1),
     };
-    let code = runtime.block_on(run(args, Started { mono, unix }));
+    let code = runtime.block_on(carry_out(args.command, Started { mono, unix }));
     // A name that is still being looked up must not hold up the exit.
     runtime.shutdown_background();
     code
 }
 
-async fn run(args: Args, started: Started) -> ExitCode {
+async fn carry_out(command: Command, started: Started) -> ExitCode {
+    match command {
+        Command::Call(call) if !call.common.list_metrics => {
+            let (stop, mut console) = (stopped(), Console::new(call.common.takes_stdout(), call.common.quiet));
+            console.headline(&call.headline());
+            let report = run::calls(&call, started, stop, |what| show(&mut console, &what)).await;
+            finish(report, &call.common, &mut console)
+        }
+        Command::Join(join) if !join.common.list_metrics => {
+            let (stop, mut console) = (stopped(), Console::new(join.common.takes_stdout(), join.common.quiet));
+            console.headline(&join.headline());
+            let report = run::join(&join, started, stop, |what| show(&mut console, &what)).await;
+            finish(report, &join.common, &mut console)
+        }
+        Command::Call(_) | Command::Join(_) | Command::Metrics => say(&metrics::list()),
+        Command::Schema => say(&report::json_schema()),
+        Command::Report(report) => told(run::show(&report)),
+        Command::Diff(diff) => told(run::diff(&diff)),
+        #[cfg(all(feature = "embedded", target_os = "linux"))]
+        Command::Load(LoadCommand::Turn(load)) => load_turn(load, started).await,
+    }
+}
+
+/// Turns true when somebody says stop.
+fn stopped() -> watch::Receiver<bool> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         if stop_signal().await {
@@ -50,34 +74,7 @@ async fn run(args: Args, started: Started) -> ExitCode {
         // Kept open: a closed channel would mean that nobody can say stop, not that somebody did.
         std::future::pending::<()>().await;
     });
-    match args.command {
-        Command::Call(CallArgs { ref common, .. }) | Command::Join(JoinArgs { ref common, .. })
-            if common.list_metrics =>
-        {
-            say(&metrics::list())
-        }
-        Command::Call(ref call) => {
-            let mut console = console(&call.common);
-            let server =
-                call.server.as_ref().map_or_else(|| "an embedded server and relay".to_owned(), ToString::to_string);
-            let calls = if call.repeat > 1 { format!("{} calls", call.repeat) } else { "one call".to_owned() };
-            console.headline(&format!("{calls} between alice and bob through {server}"));
-            let report = run::calls(call, started, stopped, |what| show(&mut console, &what)).await;
-            finish(report, &call.common, &mut console)
-        }
-        Command::Join(ref join) => {
-            let mut console = console(&join.common);
-            console.headline(&format!("joining room {} on {}; Ctrl-C hangs up", join.room, join.server));
-            let report = run::join(join, started, stopped, |what| show(&mut console, &what)).await;
-            finish(report, &join.common, &mut console)
-        }
-        Command::Metrics => say(&metrics::list()),
-        Command::Schema => say(&report::json_schema()),
-        Command::Report(ref report) => told(run::show(report)),
-        Command::Diff(ref diff) => told(run::diff(diff)),
-        #[cfg(all(feature = "embedded", target_os = "linux"))]
-        Command::Load(LoadCommand::Turn(load)) => load_turn(load, started).await,
-    }
+    stopped
 }
 
 /// The generator blocks its thread with sockets of its own.
@@ -85,6 +82,9 @@ async fn run(args: Args, started: Started) -> ExitCode {
 async fn load_turn(args: LoadTurnArgs, started: Started) -> ExitCode {
     use dialtone_peer::embedded::load::{load_turn, render};
     let json = args.json.clone();
+    if let Err(error) = run::check_outputs(&[("--json", json.as_deref())]) {
+        return complain(&error.to_string(), USAGE);
+    }
     let done = tokio::task::spawn_blocking(move || load_turn(&args, SystemTime::UNIX_EPOCH + started.unix)).await;
     let report = match done {
         Ok(Ok(report)) => report,
@@ -100,10 +100,6 @@ async fn load_turn(args: LoadTurnArgs, started: Started) -> ExitCode {
     }
 }
 
-fn console(args: &CommonArgs) -> Console {
-    Console::new(args.json.as_ref().is_some_and(|to| to.as_os_str() == "-"), args.quiet)
-}
-
 fn show(console: &mut Console, what: &Show<'_>) {
     match what {
         Show::News(news) => console.show(news),
@@ -117,14 +113,17 @@ fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Con
         Err(error) => return complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
     };
     console.finish(&report);
-    if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        for line in markdown::annotations(&report) {
-            console.headline(&line);
-        }
+    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| !value.is_empty()) {
+        console.annotate(&report);
     }
-    match run::write_reports(&report, args) {
-        Ok(()) => report.verdict.exit_code.into(),
-        Err(error) => complain(&error.to_string(), 1),
+    let unwritten = run::write_reports(&report, args);
+    for error in &unwritten {
+        let _ = complain(&error.to_string(), 1);
+    }
+    // What the calls came to says more than that a file is missing.
+    match report.verdict.exit_code {
+        0 if !unwritten.is_empty() => ExitCode::FAILURE,
+        code => code.into(),
     }
 }
 
@@ -144,6 +143,6 @@ fn say(text: &str) -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "complaints of the command line belong on standard error")]
 fn complain(message: &str, code: u8) -> ExitCode {
-    eprintln!("error: {message}");
+    eprintln!("error: {}", visible(message));
     code.into()
 }

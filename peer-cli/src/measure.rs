@@ -1,9 +1,11 @@
-//! A brain: measures that need more than one value. Spreads, columns over time, the sender's clock, and the E-model.
+//! A brain: measures that need more than one value. Spreads, columns over time, the sender's clock, how far two clocks
+//! are apart, and the E-model.
 
 mod distribution;
 mod mos;
 mod sender_clock;
 mod series;
+mod skew;
 
 use std::time::Instant;
 
@@ -11,6 +13,7 @@ pub use distribution::{Collector, Distribution};
 pub use mos::mos_estimate;
 pub use sender_clock::{Basis, SendLedger, SenderClock};
 pub use series::{Column, Series, SeriesBuilder};
+pub(crate) use skew::clock_skew_ms;
 
 /// Milliseconds from one instant to another; negative when `to` is the earlier one.
 pub(crate) fn signed_ms(from: Instant, to: Instant) -> f64 {

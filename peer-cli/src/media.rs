@@ -33,7 +33,7 @@ pub use beep::{beep, silence};
 pub use codec::{AudioDecoder, DecodeError, Picture, VideoDecoder, audio_decoder, video_decoder};
 pub use error::MediaError;
 pub use file::{FileMedia, open_audio, open_video};
-pub use judge::{AudioHeard, AudioJudge, SyncJudge, VideoHeard, VideoJudge, VideoJudgeConfig};
+pub use judge::{AudioHeard, AudioJudge, Lasting, SyncJudge, ToneHeard, VideoHeard, VideoJudge, VideoJudgeConfig};
 pub use opus::{InvalidOpusPacket, packet_duration};
 pub use pattern::{PatternConfig, Reference, black, frozen, live, pattern};
 pub use snapshot::picture_webp;

@@ -1,13 +1,16 @@
-//! Asks STUN and TURN servers directly, to find out why ICE found nothing through them.
+//! Asks STUN and TURN servers directly, to find out why ICE found nothing through them, or lost what it had.
 //!
 //! ICE keeps to itself what a server said: a wrong password, a full relay and a closed port all end as "no candidate".
 //! Here each server is asked once more, alone, and its own words are kept.
 //!
 //! * `request`: the messages (RFC 8489, RFC 8656);
 //! * `dialogue`: the brain of one conversation;
-//! * this file: name resolution and sockets, which decide nothing.
+//! * `addresses`: which addresses of a name are asked, and what they come to together;
+//! * `link`: datagrams and streams, which decide nothing; this file: who talks to whom, and for how long.
 
+mod addresses;
 mod dialogue;
+mod link;
 mod request;
 #[cfg(test)]
 #[cfg(feature = "embedded")]
@@ -16,22 +19,23 @@ mod tests;
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    net::{UdpSocket, lookup_host},
-    task::JoinSet,
-    time::timeout_at,
-};
+use tokio::{net::lookup_host, task::JoinSet, time::timeout_at};
 
-use self::dialogue::{Dialogue, Finding, Goal};
+use self::{
+    addresses::Asked,
+    dialogue::{Dialogue, Finding, Goal},
+    link::{Broken, Fault, Link},
+};
 use crate::{
     clock,
     report::{ProbeOutcome, ProbeReport},
-    rtc::{IceServer, ServerUrl},
+    rtc::{IceServer, Over, ServerUrl},
+    signaling::tls_config,
 };
 
 /// More servers than this are not asked; a browser complains about more than four.
@@ -43,27 +47,35 @@ const MAX_PEERS: usize = 16;
 /// What may be left of a conversation when its time is over: giving an allocation back.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The largest answer that is read, in bytes.
-const MAX_ANSWER: usize = 2048;
-
-/// Asks every `stun:` and `turn:` url of `servers` over UDP, all at the same time, each for at most `limit` (and a
-/// second more to give an allocation back). A TURN server is also asked whether it relays to `peers`, the addresses of
+/// Asks every url of `servers`, over UDP, TCP or TLS as it says, all at the same time, each for at most `limit` (and a
+/// second more to give an allocation back). All addresses of a name are asked, up to four; it is enough when one of
+/// them answers, and the others are named. A TURN server is also asked whether it relays to `peers`, the addresses of
 /// the other side; those of another family than the relayed address do not count, and it is refused only when it takes
-/// none of them. The answers are in the order of the
-/// urls.
+/// none of them. The answers are in the order of the urls.
 ///
-/// Urls that a [`Peer`](crate::rtc::Peer) cannot use (over TCP or TLS, malformed, TURN without a login) are left out,
-/// and so is what goes beyond 16 urls or 16 peers.
-pub async fn probe(servers: &[IceServer], peers: &[SocketAddr], limit: Duration) -> Vec<ProbeReport> {
+/// `tls` says whom to trust for TLS; `None` stands for the certificates of this system.
+///
+/// Urls that a [`Peer`](crate::rtc::Peer) cannot use (malformed, STUN over TCP or TLS, TURN without a login) are left
+/// out, and so is what goes beyond 16 urls or 16 peers.
+pub async fn probe(
+    servers: &[IceServer],
+    peers: &[SocketAddr],
+    limit: Duration,
+    tls: Option<&Arc<rustls::ClientConfig>>,
+) -> Vec<ProbeReport> {
     let mut peers: Vec<_> = peers.to_vec();
     peers.dedup();
     peers.truncate(MAX_PEERS);
     let targets = servers.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
     let targets = targets.filter_map(|(server, url)| Target::new(url, server, &peers));
+    let targets: Vec<_> = targets.take(MAX_SERVERS).collect();
+    let secure = targets.iter().any(|target| target.url.over == Over::Tls);
+    let tls = tls.cloned().or_else(|| secure.then(of_this_system).flatten());
 
     let mut conversations = JoinSet::new();
-    for (index, target) in targets.take(MAX_SERVERS).enumerate() {
-        conversations.spawn(async move { (index, target.ask(limit).await) });
+    for (index, target) in targets.into_iter().enumerate() {
+        let tls = tls.clone();
+        conversations.spawn(async move { (index, target.ask(limit, tls).await) });
     }
     let mut reports = Vec::new();
     while let Some(ended) = conversations.join_next().await {
@@ -76,7 +88,12 @@ pub async fn probe(servers: &[IceServer], peers: &[SocketAddr], limit: Duration)
     reports.into_iter().map(|(_, report)| report).collect()
 }
 
+fn of_this_system() -> Option<Arc<rustls::ClientConfig>> {
+    tls_config(None).inspect_err(|error| tracing::warn!(%error, "no certificates to trust")).ok()
+}
+
 /// One server.
+#[derive(Clone)]
 struct Target {
     /// As it was given.
     given: String,
@@ -105,20 +122,13 @@ impl Target {
         Some(Self { given: given.trim().to_owned(), url, goal })
     }
 
-    async fn ask(self, limit: Duration) -> ProbeReport {
+    async fn ask(self, limit: Duration, tls: Option<Arc<rustls::ClientConfig>>) -> ProbeReport {
         let begun = clock::now();
         let end = begun + limit;
-        let Self { given, url, goal } = self;
-        let server = url.to_string();
-        let finding = match connect(&url, end).await {
-            Ok(socket) => {
-                let dialogue = Dialogue::start(clock::now(), server.clone(), goal, end, ids());
-                let over = tokio::time::Instant::from_std(end + GRACE);
-                timeout_at(over, converse(&socket, dialogue)).await.unwrap_or_else(|_| {
-                    without(ProbeOutcome::Unreachable, format!("{server} could not be asked: nothing can be sent"))
-                })
-            }
-            Err(NoSocket { outcome, why }) => without(outcome, format!("{server} {why}")),
+        let given = self.given.clone();
+        let (finding, took) = match self.resolve(end).await {
+            Ok(addresses) => self.ask_all(addresses, begun, end, tls).await,
+            Err(why) => (self.without(ProbeOutcome::UnknownHost, &why), clock::now().saturating_duration_since(begun)),
         };
         let Finding { outcome, message, mapped, relayed } = finding;
         tracing::debug!(?outcome, said = message, "probed");
@@ -126,82 +136,92 @@ impl Target {
             url: given,
             outcome,
             message,
-            took_ms: clock::millis(clock::now().saturating_duration_since(begun)),
+            took_ms: clock::millis(took),
             mapped: mapped.map(|address| address.to_string()),
             relayed: relayed.map(|address| address.to_string()),
         }
     }
-}
 
-/// Why there is nothing to talk through.
-struct NoSocket {
-    outcome: ProbeOutcome,
-    why: String,
-}
-
-/// A socket that hears this server alone, and what ICMP says about it.
-async fn connect(url: &ServerUrl, end: Instant) -> Result<UdpSocket, NoSocket> {
-    let unknown = |why| NoSocket { outcome: ProbeOutcome::UnknownHost, why };
-    let ServerUrl { host, port, .. } = url;
-    let addresses = match timeout_at(end.into(), lookup_host((host.as_str(), *port))).await {
-        Ok(Ok(addresses)) => addresses,
-        Ok(Err(error)) => return Err(unknown(format!("has a name that cannot be resolved: {error}"))),
-        Err(_) => return Err(unknown("has a name that no name server has resolved in time".to_owned())),
-    };
-    let mut last = None;
-    for address in addresses {
-        match socket(address).await {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = Some(error),
-        }
+    /// The addresses to ask, or why there are none, which goes on from the server's name.
+    async fn resolve(&self, end: Instant) -> Result<Vec<SocketAddr>, String> {
+        let ServerUrl { host, port, .. } = &self.url;
+        let found = match timeout_at(end.into(), lookup_host((host.as_str(), *port))).await {
+            Ok(Ok(addresses)) => addresses::choose(addresses),
+            Ok(Err(error)) => return Err(format!("has a name that cannot be resolved: {error}")),
+            Err(_) => return Err("has a name that no name server has resolved in time".to_owned()),
+        };
+        if found.is_empty() { Err("has a name without an address".to_owned()) } else { Ok(found) }
     }
-    Err(match last {
-        Some(error) => NoSocket {
-            outcome: ProbeOutcome::Unreachable,
-            why: format!("cannot be reached from this machine: {error}"),
-        },
-        None => unknown("has a name without an address".to_owned()),
-    })
+
+    async fn ask_all(
+        self,
+        addresses: Vec<SocketAddr>,
+        begun: Instant,
+        end: Instant,
+        tls: Option<Arc<rustls::ClientConfig>>,
+    ) -> (Finding, Duration) {
+        let mut conversations = JoinSet::new();
+        for (index, address) in addresses.into_iter().enumerate() {
+            let (target, tls) = (self.clone(), tls.clone());
+            conversations.spawn(async move {
+                let finding = target.ask_one(address, end, tls.as_ref()).await;
+                let took = clock::now().saturating_duration_since(begun);
+                (index, Asked { address, finding, took })
+            });
+        }
+        let mut asked = conversations.join_all().await;
+        asked.sort_by_key(|(index, _)| *index);
+        let asked = asked.into_iter().map(|(_, asked)| asked).collect();
+        let nobody = || (self.without(ProbeOutcome::Unreachable, "was not asked"), Duration::ZERO);
+        addresses::together(asked).unwrap_or_else(nobody)
+    }
+
+    async fn ask_one(self, address: SocketAddr, end: Instant, tls: Option<&Arc<rustls::ClientConfig>>) -> Finding {
+        let link = match timeout_at(end.into(), Link::open(&self.url, address, tls)).await {
+            Ok(Ok(link)) => link,
+            Ok(Err(Broken { outcome, why })) => return self.without(outcome, &why),
+            Err(_) => return self.without(ProbeOutcome::Unreachable, "did not answer: no connection came about"),
+        };
+        let stuck = self.without(ProbeOutcome::Unreachable, "could not be asked: nothing can be sent");
+        let Self { url, goal, .. } = self;
+        let dialogue = Dialogue::start(clock::now(), url.to_string(), goal, url.over, end, ids());
+        let over = tokio::time::Instant::from_std(end + GRACE);
+        timeout_at(over, converse(link, dialogue)).await.unwrap_or(stuck)
+    }
+
+    fn without(&self, outcome: ProbeOutcome, why: &str) -> Finding {
+        Finding { outcome, message: format!("{} {why}", self.url), mapped: None, relayed: None }
+    }
 }
 
-async fn socket(server: SocketAddr) -> io::Result<UdpSocket> {
-    let any = match server {
-        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(server).await?;
-    Ok(socket)
-}
-
-async fn converse(socket: &UdpSocket, mut dialogue: Dialogue) -> Finding {
-    let mut answer = [0; MAX_ANSWER];
+async fn converse(mut link: Link, mut dialogue: Dialogue) -> Finding {
     loop {
-        while let Some(datagram) = dialogue.poll_transmit() {
-            // A connected socket reports here what ICMP said about an earlier datagram.
-            if let Err(error) = socket.send(&datagram).await {
-                tracing::debug!(%error, "a request was not sent");
-                dialogue.unreachable(clock::now());
+        while let Some(message) = dialogue.poll_transmit() {
+            if let Err(fault) = link.send(&message).await {
+                failed(&mut dialogue, fault);
             }
         }
         if let Some(finding) = dialogue.finding() {
             return finding.clone();
         }
         tokio::select! {
-            received = socket.recv(&mut answer) => match received {
-                Ok(len) => dialogue.received(clock::now(), &answer[..len]),
-                Err(error) => {
-                    tracing::debug!(%error, "the server cannot be reached");
-                    dialogue.unreachable(clock::now());
-                }
+            received = link.receive() => match received {
+                Ok(message) => dialogue.received(clock::now(), &message),
+                Err(fault) => failed(&mut dialogue, fault),
             },
             () = clock::until(dialogue.poll_timeout()) => dialogue.handle_timeout(clock::now()),
         }
     }
 }
 
-fn without(outcome: ProbeOutcome, message: String) -> Finding {
-    Finding { outcome, message, mapped: None, relayed: None }
+fn failed(dialogue: &mut Dialogue, fault: Fault) {
+    match fault {
+        Fault::Icmp(error) => {
+            tracing::debug!(%error, "the server cannot be reached");
+            dialogue.unreachable(clock::now());
+        }
+        Fault::Broken(Broken { outcome, why }) => dialogue.broken(outcome, why),
+    }
 }
 
 /// Transaction ids from the standard library's hash keys, which come from the operating system.

@@ -20,6 +20,7 @@ mod jitter;
 mod sequence;
 mod stats;
 mod vp8;
+mod window;
 
 /// The fields of an RTP header (RFC 3550 section 5.1) that matter here.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -43,6 +44,16 @@ pub enum Payload {
     Opus,
 }
 
+impl Payload {
+    /// Timestamp units per second.
+    fn clock_rate(self) -> u32 {
+        match self {
+            Self::Video(_) => 90_000,
+            Self::Opus => 48_000,
+        }
+    }
+}
+
 /// Limits of a [`Receiver`].
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct ReceiveConfig {
@@ -60,11 +71,17 @@ pub struct ReceiveConfig {
 }
 
 impl ReceiveConfig {
-    /// 250 ms for a gap, 20 ms for one at the very beginning, 500 ms between wishes, 4096 packets.
+    /// 250 ms for a gap in video, during which a packet can be sent again, and 40 ms for one in sound, where nothing is
+    /// sent again and a listener's decoder would long have filled the hole; 20 ms for a gap at the very beginning, 500 ms
+    /// between wishes, 4096 packets.
     pub fn new(payload: Payload) -> Self {
+        let max_wait = match payload {
+            Payload::Video(_) => Duration::from_millis(250),
+            Payload::Opus => Duration::from_millis(40),
+        };
         Self {
             payload,
-            max_wait: Duration::from_millis(250),
+            max_wait,
             first_wait: Duration::from_millis(20),
             key_retry: Duration::from_millis(500),
             max_packets: 4096,
@@ -83,6 +100,8 @@ pub enum Output {
         timestamp: u32,
         /// Whether a decoder can begin here; always true for audio.
         key: bool,
+        /// When its last packet to come arrived; it may have been held since, until what lies before it was settled.
+        arrived: Instant,
     },
     /// The far end should send a key frame (PLI). Repeated until one comes.
     NeedKeyFrame,
@@ -140,7 +159,16 @@ impl Receiver {
             self.buffer = JitterBuffer::new(self.config);
             (self.keys.broken, self.keys.parameters) = (true, false);
         }
-        self.buffer.insert(now, header, payload);
+        if self.buffer.insert(now, header, payload) {
+            tracing::debug!("the sender starts over");
+            (self.keys.broken, self.keys.parameters) = (true, false);
+        }
+        self.drain(now);
+    }
+
+    /// The stream is over: what waits for packets that cannot come any more is settled now.
+    pub fn end(&mut self, now: Instant) {
+        self.buffer.end();
         self.drain(now);
     }
 
@@ -183,13 +211,13 @@ impl Receiver {
     fn drain(&mut self, now: Instant) {
         while let Some(released) = self.buffer.release(now) {
             match released {
-                Released::Frame { packets, timestamp } => self.finish(now, &packets, timestamp),
+                Released::Frame { packets, timestamp, arrived } => self.finish(now, &packets, timestamp, arrived),
                 Released::Lost { missing, discarded } => self.lose(now, missing, discarded),
             }
         }
     }
 
-    fn finish(&mut self, now: Instant, packets: &[Bytes], timestamp: u32) {
+    fn finish(&mut self, now: Instant, packets: &[Bytes], timestamp: u32, arrived: Instant) {
         let assembled = match self.config.payload {
             Payload::Video(VideoCodec::Vp8) => vp8::assemble(packets),
             Payload::Video(VideoCodec::H264) => h264::assemble(packets).map(|unit| self.begins(unit)),
@@ -209,7 +237,7 @@ impl Receiver {
             self.ask(now);
         } else {
             tracing::debug!(timestamp, bytes = data.len(), key, "frame");
-            self.outputs.push_back(Output::Frame { data, timestamp, key });
+            self.outputs.push_back(Output::Frame { data, timestamp, key, arrived });
         }
     }
 

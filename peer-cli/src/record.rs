@@ -7,23 +7,25 @@
 //!   enabled (Analyze, Enabled Protocols), or by "Decode As...", UDP port 5004 and 5006, RTP.
 //! * `<peer>-signaling.jsonl`: one JSON object for each STOMP frame, without passwords and tokens.
 //!
-//! Everything is written while the call goes on; whatever ends the process, what was written until then is readable.
-//! Writing blocks as files do: keep a [`Recorder`] where that hurts nobody.
+//! Everything is written while the call goes on; whatever ends the process, what was written until then is readable: of
+//! the media all but the last two to four seconds. Writing blocks as files do: keep a [`Recorder`] where that hurts
+//! nobody.
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use self::claim::{Claim, claim};
 use self::movie::{Counts, Movie, Write};
 use self::output::Output;
 use self::talk::Talk;
 use crate::media::VideoCodec;
 use crate::rtc::{MediaKind, RtpPacket};
 
+mod claim;
 mod cues;
 mod ebml;
 mod head;
@@ -35,14 +37,16 @@ mod redact;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod track_clock;
 mod video;
 
 /// Writes what one peer receives.
 ///
-/// A file that cannot be written any more, because the disk is full say, stops alone; that is told once in the log and
-/// in the end by [`RecordedFile::stopped`]. The others and the call go on.
+/// A file that cannot be written any more, because the disk is full say, stops alone, behind its last whole entry; that
+/// is told once in the log and in the end by [`RecordedFile::stopped`]. The others and the call go on.
 pub struct Recorder {
+    stem: PathBuf,
     start: Instant,
     start_unix: Duration,
     media: Media,
@@ -65,6 +69,17 @@ pub struct Recorded {
     pub audio_frames: u64,
     /// RTP packets that were recorded.
     pub packets: u64,
+}
+
+impl Recorded {
+    /// What is missing, file by file; `None` for a recording that is complete.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let fault =
+            |file: &RecordedFile| Some(format!("{} ends early: {}", file.path.display(), file.stopped.as_ref()?));
+        let faults: Vec<String> = self.files.iter().filter_map(fault).collect();
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
 }
 
 /// One file of a recording.
@@ -97,43 +112,44 @@ pub enum RecordError {
         /// The system's words.
         reason: String,
     },
-    /// Not one of the files is complete.
-    #[error("nothing of the recording is complete: {reason}; what is there up to then can be read")]
-    Incomplete {
-        /// Why the first of them stopped.
-        reason: String,
+    /// Thousands of recordings have this name.
+    #[error("there are too many recordings beside {}; use another folder or remove some", .path.display())]
+    NoName {
+        /// What the names of their files begin with.
+        path: PathBuf,
     },
 }
 
 impl Recorder {
-    /// Makes the folder, where it is missing, and the files of `peer` in it; files of an earlier call are replaced. What
-    /// a file's name cannot hold becomes `-`. `start` is time 0 of the signaling and `start_unix` the same moment since
-    /// 1970.
+    /// Makes the folder, where it is missing, and the files of `peer` in it. What a file's name cannot hold becomes `-`.
+    /// What is there stays: where there is a recording of that name already, this one is called `<peer>-2`, `<peer>-3`
+    /// and so on, also when several begin at once. `start` is time 0 of the signaling and `start_unix` the same moment
+    /// since 1970.
     ///
     /// # Errors
-    /// [`RecordError::Folder`] and [`RecordError::File`].
+    /// [`RecordError`].
     pub fn create(dir: &Path, peer: &str, start: Instant, start_unix: Duration) -> Result<Self, RecordError> {
         fs::create_dir_all(dir)
             .map_err(|error| RecordError::Folder { path: dir.to_owned(), reason: error.to_string() })?;
-        let name = file_name(peer);
-        let path = |rest: &str| dir.join(format!("{name}{rest}"));
-        // The media file comes with the first frames, and nobody shall take the one of yesterday for it.
-        for old in [path(".webm"), path(".mkv")] {
-            remove(&old)?;
-        }
-        let mut packets = Output::create(&path(".pcap"))?;
+        let Claim { stem, mut packets, signaling } = claim(dir, &file_name(peer))?;
         packets.append(&pcap::file_header());
         packets.flush();
         Ok(Self {
             start,
             start_unix,
-            media: Media { path: path(".webm"), movie: Movie::new(start_unix), output: None },
+            media: Media { path: stem.with_extension("webm"), movie: Movie::new(start_unix), output: None },
+            stem,
             packets,
             packet_count: 0,
             flushed: start,
-            signaling: Output::create(&path("-signaling.jsonl"))?,
+            signaling,
             talk: Talk::new(),
         })
+    }
+
+    /// What the names of all files begin with, in their folder.
+    pub fn stem(&self) -> &Path {
+        &self.stem
     }
 
     /// A whole frame came: VP8 frame, H264 access unit (Annex B) or Opus packet, in the order of sending. `codec` is the
@@ -154,6 +170,12 @@ impl Recorder {
             }
             (MediaKind::Video, None) => {}
         }
+    }
+
+    /// A sender report came (RFC 3550 section 6.4.1): `ntp` in the form of NTP, and the stream's RTP clock at that
+    /// moment. With one of each kind, pictures and sound are put together as the sender made them.
+    pub fn sender_report(&mut self, kind: MediaKind, ntp: u64, rtp_timestamp: u32, at: Instant) {
+        self.media.movie.report(kind, ntp, rtp_timestamp, at);
     }
 
     /// A packet came.
@@ -181,18 +203,10 @@ impl Recorder {
     }
 
     /// The call is over: completes the files.
-    ///
-    /// # Errors
-    /// [`RecordError::Incomplete`] when every single file stopped early.
-    pub fn finish(self) -> Result<Recorded, RecordError> {
+    pub fn finish(self) -> Recorded {
         let (media, counts) = self.media.finish();
-        let files: Vec<RecordedFile> =
-            media.into_iter().chain([self.packets.finish(), self.signaling.finish()]).collect();
-        if files.iter().all(|file| file.stopped.is_some()) {
-            let reason = files.into_iter().find_map(|file| file.stopped).unwrap_or_default();
-            return Err(RecordError::Incomplete { reason });
-        }
-        Ok(Recorded { files, video_frames: counts.video, audio_frames: counts.audio, packets: self.packet_count })
+        let files = media.into_iter().chain([self.packets.finish(), self.signaling.finish()]).collect();
+        Recorded { files, video_frames: counts.video, audio_frames: counts.audio, packets: self.packet_count }
     }
 }
 
@@ -255,13 +269,4 @@ fn file_name(peer: &str) -> String {
     let name: String = peer.chars().take(LONGEST).map(safe).collect();
     let name = name.trim_matches('-');
     if name.is_empty() { "peer".to_owned() } else { name.to_owned() }
-}
-
-fn remove(path: &Path) -> Result<(), RecordError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(RecordError::File { path: path.to_owned(), reason: error.to_string() })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

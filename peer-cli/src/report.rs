@@ -24,9 +24,10 @@ pub mod terminal;
 use crate::measure::Distribution;
 use crate::verdict::Verdict;
 
-pub use media::{AudioReport, Direction, Snapshot, StreamReport, VideoReport};
+pub use media::{AudioReport, Direction, Snapshot, StreamReport, ToneStretch, UntilEnd, VideoReport};
 pub use peer::{
-    CandidateReport, MessageStamp, PairReport, PairTried, PeerReport, PhaseStamp, ProbeOutcome, ProbeReport, Sent,
+    CandidateReport, MessageStamp, PairReport, PairTried, PeerReport, PhaseStamp, ProbeOutcome, ProbeReport,
+    RecordingFile, RecordingReport, Sent,
 };
 
 /// The version of the JSON document.
@@ -54,7 +55,8 @@ pub struct Report {
     pub judge: JudgeLevel,
     /// Whether the call works, and if not, why.
     pub verdict: Verdict,
-    /// What was asked for with `--expect` and `--warn`, and what came of it.
+    /// What was asked for with `--expect` and `--warn`, and what came of it; a recording that is not complete stands here
+    /// too, as a warning.
     #[serde(default)]
     pub expectations: Vec<Checked>,
     /// What each of our peers did and saw, in order of their names.
@@ -117,21 +119,26 @@ pub struct RelayReport {
     pub bytes_to_clients: u64,
 }
 
-/// What this process used: for `call` both peers, and the server and relay inside it.
+/// What this process used for the run, with `--repeat` for this call: both peers of a `call`, and the server and relay
+/// inside it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessReport {
     /// CPU time, in seconds.
     pub cpu_seconds: f64,
     /// CPU time over the time of the run, in percent of one core.
     pub cpu_percent: f64,
-    /// The most memory that was resident, in megabytes (10^6 bytes).
+    /// The most memory that was resident, in megabytes (10^6 bytes); where the system cannot count that anew for each
+    /// call of `--repeat`, up to the end of this one.
     pub peak_memory_mb: f64,
 }
 
 /// The calls of `--repeat` together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RepeatReport {
-    /// Calls placed.
+    /// Calls asked for: more than `calls` where the run was stopped. Absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u64>,
+    /// Calls placed; one during which the run was stopped is not counted, nor are its figures.
     pub calls: u64,
     /// Calls that worked.
     pub ok: u64,

@@ -7,8 +7,8 @@
 //!
 //! * `engine`: codecs, ICE timing, the RTCP machinery, and why each differs from the stack's defaults;
 //! * `peer`: builds the connection and carries out commands; keeps the DTLS role first negotiated;
-//! * `events`: takes the stack's callbacks away from its driver at once, through bounded queues;
-//! * `media`: the tracks: frames out, RTP packets in arrival order in;
+//! * `events`, `handler`: takes the stack's callbacks away from its driver at once, through bounded queues;
+//! * `media`, `incoming`: the tracks: frames out, RTP packets in arrival order in;
 //! * `packets`: frames to RTP packets;
 //! * `interceptors`: lets the far end's key frame requests through to us;
 //! * `link`: what RTCP tells about the link, counted next to the wire;
@@ -16,14 +16,18 @@
 //! * `sdp`: the few lines of an SDP this module has to read or rewrite;
 //! * `ice_url`: STUN and TURN urls, refused with a reason before the stack would refuse them without one;
 //! * `stats`: the path the media takes;
-//! * `checks`, `watch`: the paths that were tried, seen at the sockets.
+//! * `turn_stream`: TURN over TCP and TLS, behind addresses that the stack takes for UDP;
+//! * `checks`, `alerts`, `watch`: the paths that were tried, and what became of DTLS, seen at the sockets.
 
+mod alerts;
 mod build;
 mod checks;
 mod congestion;
 mod engine;
 mod events;
+mod handler;
 mod ice_url;
+mod incoming;
 mod interceptors;
 mod link;
 mod media;
@@ -34,19 +38,23 @@ mod sdp;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod turn_stream;
 mod watch;
 
-use std::{fmt, net::SocketAddr, time::Instant};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-pub(crate) use self::ice_url::ServerUrl;
 pub use self::{
     ice_url::IceUrlError,
     link::LinkStats,
     media::{MediaSender, SendError},
     peer::Peer,
     stats::{CandidateKind, PairStats},
+};
+pub(crate) use self::{
+    ice_url::{Over, ServerUrl},
+    turn_stream::{Frames, append},
 };
 use crate::{call::RtcEvent, media::VideoCodec};
 
@@ -55,6 +63,8 @@ use crate::{call::RtcEvent, media::VideoCodec};
 pub struct RtcConfig {
     /// STUN and TURN servers to gather candidates from; may be empty when both ends reach each other directly.
     pub ice_servers: Vec<IceServer>,
+    /// Whom to trust for TURN over TLS; without it `turns:` urls are refused.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// Use relayed candidates only (`iceTransportPolicy: "relay"`). Needs at least one `turn:` url.
     pub relay_only: bool,
     /// Local UDP addresses; at least one. A wildcard stands for every address of that family except loopback and
@@ -80,6 +90,7 @@ impl Default for RtcConfig {
     fn default() -> Self {
         Self {
             ice_servers: Vec::new(),
+            tls: None,
             relay_only: false,
             bind: vec![SocketAddr::from(([0, 0, 0, 0], 0)), SocketAddr::from(([0u16; 8], 0))],
             mdns: false,
@@ -94,8 +105,8 @@ impl Default for RtcConfig {
 /// One entry of `iceServers` (W3C WebRTC, `RTCIceServer`): urls that share one set of credentials.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct IceServer {
-    /// `stun:host[:port]` (RFC 7064) and `turn:host[:port][?transport=udp]` (RFC 7065); port 3478 when left out,
-    /// an IPv6 host in brackets.
+    /// `stun:host[:port]` (RFC 7064), `turn:host[:port][?transport=udp|tcp]` and `turns:host[:port]` for TLS
+    /// (RFC 7065); port 3478 when left out, over TLS 5349; an IPv6 host in brackets.
     pub urls: Vec<String>,
     /// User name, needed by `turn:` urls.
     pub username: Option<String>,
@@ -123,6 +134,12 @@ pub enum RtcError {
     /// Relayed candidates only, but nothing to relay through.
     #[error("only relayed candidates are allowed, but no turn: server was given; add one or allow direct candidates")]
     RelayWithoutTurn,
+    /// A `turns:` url without [`RtcConfig::tls`].
+    #[error("{url:?} asks for TLS, but nothing says whom to trust; give the roots with the configuration")]
+    NoRoots {
+        /// The url as given.
+        url: String,
+    },
     /// [`RtcConfig::bind`] is empty.
     #[error("no local address to bind was given; expected at least one, such as 0.0.0.0:0")]
     NoBindAddress,
@@ -163,12 +180,22 @@ pub enum PeerEvent {
     SenderReport {
         /// Kind of the stream.
         kind: MediaKind,
+        /// The stream.
+        ssrc: u32,
         /// Its wall clock: NTP format, seconds since 1900 in the upper 32 bits and their fraction in the lower.
         ntp: u64,
         /// The same instant in units of the stream's RTP clock.
         rtp_timestamp: u32,
         /// When the report came.
         at: Instant,
+    },
+    /// The far end has sent a packet again, in the stream that repairs its own (RFC 4588); told before the packet itself.
+    /// Dropped and counted like a packet while the event channel is full.
+    Repaired {
+        /// The stream that it belongs to.
+        ssrc: u32,
+        /// Its sequence number there.
+        sequence: u16,
     },
 }
 

@@ -10,8 +10,8 @@ use crate::measure::SendLedger;
 use crate::media::MediaError;
 use crate::peer::News;
 use crate::record::RecordError;
-use crate::report::expect::{self, Expectation};
-use crate::report::{Report, repeat};
+use crate::report::Report;
+use crate::report::expect::Expectation;
 use crate::signaling::{self, TlsConfigError};
 use crate::verdict::{Expected, Wanted};
 
@@ -20,13 +20,18 @@ mod conduct;
 mod host;
 mod media;
 mod output;
+mod repeated;
 mod usage;
+mod writable;
 
 use assemble::{Common, Findings, direction, expected};
 use conduct::conduct;
 use host::Host;
 use media::{Media, Voice};
 pub use output::{OutputError, diff, show, write_json, write_reports};
+use repeated::{Repeated, unstarted};
+use usage::Used;
+pub use writable::check_outputs;
 
 pub use crate::clock::Started;
 
@@ -49,6 +54,9 @@ pub enum RunError {
     /// A folder to record into.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A file that could not be written in the end.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The embedded server or relay.
     #[cfg(feature = "embedded")]
     #[error(transparent)]
@@ -68,6 +76,7 @@ impl RunError {
             Self::Settings(_) | Self::Media(_) | Self::Tls(_) | Self::Ice(_) | Self::Record(_) | Self::NoServer => true,
             #[cfg(feature = "embedded")]
             Self::Embedded(_) => false,
+            Self::Output(error) => error.is_usage(),
             Self::Url(_) => false,
         }
     }
@@ -83,10 +92,10 @@ pub enum Show<'a> {
 }
 
 /// Places the calls that `args` ask for between alice and bob, and judges them. `show` gets everything that happens,
-/// `stop` hangs up early.
+/// `stop` hangs up early. Of several calls those that are over are kept, whatever becomes of the others.
 ///
 /// # Errors
-/// See [`RunError`]; nothing has been started then.
+/// See [`RunError`]; no call has been placed then.
 pub async fn calls(
     args: &CallArgs,
     started: Started,
@@ -94,31 +103,40 @@ pub async fn calls(
     mut show: impl FnMut(Show<'_>),
 ) -> Result<Report, RunError> {
     let expectations = args.common.expectations()?;
+    writable::check_all(&args.common)?;
     if args.repeat <= 1 {
-        return call(args, started, &expectations, None, stop, |news| show(Show::News(news))).await;
+        let begun = (started, Used::default());
+        return call(args, begun, &expectations, None, stop, |news| show(Show::News(news))).await;
     }
-    let mut reports = Vec::new();
+    let mut repeated = Repeated::new(args.repeat);
     for number in 1..=args.repeat {
         show(Show::Note(format!("call {number} of {}", args.repeat)));
         let now = crate::clock::now();
         let begun = Started { mono: now, unix: started.unix_at(now) };
-        let report = call(args, begun, &[], Some(number), stop.clone(), |news| show(Show::News(news))).await?;
+        let placed =
+            call(args, (begun, Used::so_far()), &[], Some(number), stop.clone(), |news| show(Show::News(news))).await;
+        let report = match placed {
+            Ok(report) => report,
+            Err(error) if number == 1 => return Err(error),
+            Err(error) => unstarted(args, begun, &error),
+        };
+        if *stop.borrow() {
+            show(Show::Note(format!("call {number} of {} stopped", args.repeat)));
+            repeated.cut_short(report);
+            break;
+        }
         let verdict = &report.verdict;
         let word = if verdict.ok { "passed" } else { "FAILED" };
         show(Show::Note(format!("call {number} of {} {word}: {}", args.repeat, verdict.sentence)));
-        reports.push(report);
-        if *stop.borrow() {
-            break;
-        }
+        repeated.done(report);
     }
-    let report = repeat::combine(reports);
-    Ok(judged(report, &expectations))
+    Ok(repeated.judged(&expectations))
 }
 
 /// One call.
 async fn call(
     args: &CallArgs,
-    started: Started,
+    begun: (Started, Used),
     expectations: &[Expectation],
     number: Option<u32>,
     stop: watch::Receiver<bool>,
@@ -126,12 +144,12 @@ async fn call(
 ) -> Result<Report, RunError> {
     let [alice, bob] = Voice::pair(args.common.call_number.unwrap_or_else(random_call));
     let media = [Media::open(&args.common, alice)?, Media::open(&args.common, bob)?];
-    let (embedded, url) = Host::choose(args.server.as_ref()).await?;
+    let (embedded, url) = Host::choose(args.server.as_ref(), !args.common.brings_turn()).await?;
     let room = match &args.room {
         Some(room) => room.clone(),
         None => random_room(args.server.is_some()),
     };
-    let mut common = Common::new(&args.common, started, url, room, args.server.is_none())?;
+    let mut common = Common::new(&args.common, begun, url, room, args.server.is_none())?;
     common.begin();
     if let (Some(number), Some(folder)) = (number, &mut common.record) {
         folder.push(format!("call-{number:03}"));
@@ -171,10 +189,12 @@ pub async fn join(
     mut show: impl FnMut(Show<'_>),
 ) -> Result<Report, RunError> {
     let expectations = args.common.expectations()?;
+    writable::check_all(&args.common)?;
     let [alice, _] = Voice::pair(args.common.call_number.unwrap_or_else(random_call));
     let me = Voice { name: "peer", ..alice };
     let media = Media::open(&args.common, me)?;
-    let mut common = Common::new(&args.common, started, args.server.clone(), args.room.clone(), false)?;
+    let begun = (started, Used::default());
+    let mut common = Common::new(&args.common, begun, args.server.clone(), args.room.clone(), false)?;
     common.begin();
     let setup = common.setup((me, media), args.name.clone(), None);
     let limit = args.common.timeout.map(|limit| limit + args.duration.unwrap_or_default());
@@ -185,13 +205,6 @@ pub async fn join(
     received.to.clone_from(&outcomes[0].name);
     let findings = Findings { embedded: false, outcomes, directions: vec![received], expected, relay: None };
     Ok(common.report(findings, &expectations))
-}
-
-/// Holds the calls together against what was asked for.
-fn judged(mut report: Report, expectations: &[Expectation]) -> Report {
-    report.expectations = expect::check(expectations, &report);
-    report.verdict = report.verdict.with_expectations(&report.expectations);
-    report
 }
 
 /// A name that nobody else uses, where others could be on the same server.

@@ -53,8 +53,6 @@ pub struct Evidence {
     pub relay: Option<RelayReport>,
     /// How closely the media was looked at; what was not looked at is not judged.
     pub judge: JudgeLevel,
-    /// What was asked for, and what came of it.
-    pub expectations: Vec<Checked>,
 }
 
 /// How the call went for one peer.
@@ -136,44 +134,45 @@ impl Wanted {
 /// 4. **The media**, all directions at each step: not a packet (no common codec first), nothing decodable, stopped,
 ///    black, frozen or wrong pictures, silence, wrong tone. What [`JudgeLevel`] left out is not judged: `packets` knows
 ///    only whether packets came and stopped, `frames` also whether frames could be put together. A call too short to
-///    tell is `INTERRUPTED`, never blamed.
-/// 5. **Expectations** that were missed, warnings left aside.
-/// 6. **Signaling lost in mid-call**, which media does not notice: a warning.
+///    tell is `INTERRUPTED`, never blamed. Pictures that turn black or still in mid-call, and sound that falls silent,
+///    count where that lasts until the end: for 2 s where it was to be our own test signal, which never does; of other
+///    content for 5 s and half of all, or for nearly all. Of a stranger, who may have muted it, it is a remark.
+/// 5. **Signaling lost in mid-call**, which media does not notice: a warning.
+///
+/// Expectations are held against the verdict by [`Verdict::with_expectations`].
 pub fn judge(evidence: &Evidence) -> Verdict {
     let found = early_end(evidence)
         .or_else(|| relay(evidence))
         .or_else(|| media::find(evidence))
-        .or_else(|| quality(&evidence.expectations))
         .or_else(|| signaling_lost(evidence));
     let Finding { cause, sentence, mut facts } =
         found.unwrap_or_else(|| Finding::new(Cause::Ok, format!("{}.", media::works(evidence))));
     if cause == Cause::Ok {
         facts.extend(media::remarks(evidence));
     }
-    if cause.is_ok() {
-        facts.extend(facts::missed(&evidence.expectations, true));
-    }
-    let remedy = cause.remedy().map(str::to_owned);
-    Verdict { ok: cause.is_ok(), code: cause, sentence, remedy, facts, exit_code: cause.exit_code() }
+    facts.extend(evidence.directions.iter().flat_map(|direction| direction.remarks.iter().cloned()));
+    Verdict::new(Finding { cause, sentence, facts })
 }
 
 impl Verdict {
-    /// The same verdict, held against expectations about several calls together: one that is good turns into
-    /// `QUALITY_BELOW_EXPECTED` where one of them is missed, and takes up the warnings where not.
+    fn new(Finding { cause, sentence, facts }: Finding) -> Self {
+        let remedy = cause.remedy().map(str::to_owned);
+        Self { ok: cause.is_ok(), code: cause, sentence, remedy, facts, exit_code: cause.exit_code() }
+    }
+
+    /// The same verdict, held against what was asked for of one call or of several together: one that is good, be it with
+    /// a warning, turns into `QUALITY_BELOW_EXPECTED` where an expectation is missed, and takes up the warnings where
+    /// not. What is worse stays as it is.
     #[must_use]
     pub fn with_expectations(mut self, expectations: &[Checked]) -> Self {
         if !self.ok {
             return self;
         }
         match quality(expectations) {
-            Some(Finding { cause, sentence, facts }) => Self {
-                ok: cause.is_ok(),
-                code: cause,
-                sentence,
-                remedy: cause.remedy().map(str::to_owned),
-                facts,
-                exit_code: cause.exit_code(),
-            },
+            Some(mut missed) => {
+                missed.facts.append(&mut self.facts);
+                Self::new(missed)
+            }
             None => {
                 self.facts.extend(facts::missed(expectations, true));
                 self

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
-use super::values::{parse_bitrate, parse_duration, parse_expectation, parse_origin, parse_size, parse_warning};
+use super::values::{
+    is_stdout, parse_bitrate, parse_duration, parse_expectation, parse_origin, parse_size, parse_warning,
+};
 use crate::media::VideoCodec;
 use crate::report::JudgeLevel;
 use crate::report::expect::{ExpectError, Expectation, parse_file};
@@ -64,8 +66,8 @@ pub struct CommonArgs {
     #[arg(long, env = "PEER_CLI_CALL_NUMBER", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=126), help_heading = "Judging")]
     pub call_number: Option<u8>,
 
-    /// A STUN or TURN server, such as stun:host:3478 or turn:host:3478; may be given several times. Those that the
-    /// signaling server names are used beside it.
+    /// A STUN or TURN server, such as stun:host:3478, turn:host:3478, turn:host:3478?transport=tcp or
+    /// turns:host:443; may be given several times. Those that the signaling server names are used beside it.
     #[arg(long, env = "PEER_CLI_ICE", value_name = "URL", value_delimiter = ',', help_heading = "Network")]
     pub ice: Vec<String>,
     /// The user name for the TURN servers given with --ice.
@@ -97,7 +99,7 @@ pub struct CommonArgs {
     /// The Origin header for the signaling server, scheme and host of a page: to see whom it lets in.
     #[arg(long, env = "PEER_CLI_ORIGIN", value_name = "URL", value_parser = parse_origin, help_heading = "Network")]
     pub origin: Option<String>,
-    /// Trust these certificates (PEM) for wss:// beside the system's.
+    /// Trust these certificates (PEM) for wss:// and turns: beside the system's.
     #[arg(long, env = "PEER_CLI_TLS_CA", value_name = "FILE", help_heading = "Network")]
     pub tls_ca: Option<PathBuf>,
 
@@ -107,14 +109,15 @@ pub struct CommonArgs {
     /// How long to wait from READY to media.
     #[arg(long, env = "PEER_CLI_CONNECT_TIMEOUT", default_value = "20s", value_parser = parse_duration, help_heading = "Patience")]
     pub connect_timeout: Duration,
-    /// How long the whole run may take, beside --duration [default: no limit of its own].
+    /// How long the run may take, beside --duration; with --repeat, each of its calls [default: no limit of its own].
     #[arg(long, env = "PEER_CLI_TIMEOUT", value_parser = parse_duration, help_heading = "Patience")]
     pub timeout: Option<Duration>,
 
-    /// Write the report as one JSON document, to FILE or to standard output.
+    /// Write the report as one JSON document, to FILE (--json=FILE) or to standard output (--json).
     #[arg(long, env = "PEER_CLI_JSON", value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-", help_heading = "Output")]
     pub json: Option<PathBuf>,
-    /// Write the report as one HTML file to look at: waterfall, plots, pictures; it needs no network.
+    /// Write the report as one HTML file to look at: waterfall, plots, pictures; it needs no network. A form of the
+    /// report, only one, may go to standard output (-).
     #[arg(long, env = "PEER_CLI_HTML", value_name = "FILE", help_heading = "Output")]
     pub html: Option<PathBuf>,
     /// Write the report as JUnit XML.
@@ -195,6 +198,11 @@ pub enum AudioChoice {
 }
 
 impl CommonArgs {
+    /// Whether a form of the report goes to standard output, so that nothing else may.
+    pub fn takes_stdout(&self) -> bool {
+        [&self.json, &self.html, &self.junit, &self.markdown].into_iter().flatten().any(|path| is_stdout(path))
+    }
+
     /// What to show.
     pub fn video_choice(&self) -> VideoChoice {
         match self.video.as_str() {
@@ -230,6 +238,11 @@ impl CommonArgs {
         Ok(all)
     }
 
+    /// Whether the command line names a TURN server.
+    pub fn brings_turn(&self) -> bool {
+        self.ice.iter().any(|url| url.starts_with("turn"))
+    }
+
     /// The STUN and TURN servers of the command line.
     pub fn ice_servers(&self) -> Result<Vec<IceServer>, SettingsError> {
         let password = match (&self.ice_password, &self.ice_password_file) {
@@ -238,7 +251,7 @@ impl CommonArgs {
             (None, None) => None,
         };
         let login = self.ice_user.is_some() || password.is_some();
-        if login && !self.ice.iter().any(|url| url.starts_with("turn")) {
+        if login && !self.brings_turn() {
             return Err(SettingsError::LoginWithoutServer);
         }
         let server = |url: &String| {

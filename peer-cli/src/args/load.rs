@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::values::parse_duration;
+use super::values::parse_length;
 
 /// What to load.
 #[derive(Debug, Subcommand)]
@@ -50,7 +50,7 @@ pub struct LoadTurnArgs {
     #[arg(long, default_value = "both")]
     pub direction: LoadDirection,
     /// How long.
-    #[arg(long, default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, default_value = "5s", value_parser = parse_length)]
     pub duration: Duration,
     /// Write the report as one JSON document, to FILE or to standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]

@@ -1,4 +1,4 @@
-use super::values::{parse_bitrate, parse_size};
+use super::values::{parse_bitrate, parse_duration, parse_size};
 use super::*;
 
 fn call(args: &[&str]) -> Result<CallArgs, clap::Error> {
@@ -35,9 +35,27 @@ fn durations_are_read_with_their_units() {
     for (text, ms) in [("5s", 5000), ("500ms", 500), ("1.5", 1500), ("2m", 120_000), ("1h", 3_600_000)] {
         assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
     }
-    for bad in ["", "s", "5x", "-1s", "five", "1e99s"] {
+    for bad in ["", "s", "5x", "-1s", "five", "1e99s", "8761h", "99999999999999999999"] {
         assert!(parse_duration(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_call_of_no_length_is_refused_with_the_reason() {
+    for zero in ["0", "0s", "0.0ms"] {
+        let message = call(&["--duration", zero]).unwrap_err().to_string();
+        assert!(message.contains("nothing comes that could be judged"), "{message}");
+    }
+    assert!(Args::try_parse_from(["peer-cli", "join", "r", "--duration", "0"]).is_err());
+    assert_eq!(call(&["--wait", "0"]).unwrap().common.wait, Duration::ZERO, "not to wait is something one may want");
+}
+
+#[test]
+fn a_dash_for_any_form_of_the_report_takes_standard_output() {
+    for args in [&["--json"][..], &["--html", "-"], &["--junit", "-"], &["--markdown", "-"]] {
+        assert!(call(args).unwrap().common.takes_stdout(), "{args:?}");
+    }
+    assert!(!call(&["--json=-x", "--html", "x.html"]).unwrap().common.takes_stdout());
 }
 
 #[test]

@@ -1,11 +1,20 @@
 //! The values of options, read with errors that say what was expected.
 
+use std::path::Path;
 use std::time::Duration;
 
 use dialtone_wire::{DisplayName, RoomId};
 
 use crate::report::expect::Expectation;
 use crate::signaling::ServerUrl;
+
+/// What nobody waits for, and no clock fails to add.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Whether a file on the command line stands for standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
 
 pub(super) fn parse_server(text: &str) -> Result<ServerUrl, String> {
     ServerUrl::parse(text).map_err(|e| e.to_string())
@@ -32,7 +41,17 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => number * 3600.0,
         _ => return Err(wrong()),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    if duration > LONGEST { Err(format!("{text:?} is more than a year")) } else { Ok(duration) }
+}
+
+/// The same for something that has to go on for a while to be judged.
+pub(super) fn parse_length(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text)?;
+    if length.is_zero() {
+        return Err("in no time nothing comes that could be judged: write something like 5s, 500ms or 2m".to_owned());
+    }
+    Ok(length)
 }
 
 /// `640x480`: even numbers from 96 to 1920, since both codecs work on pairs of pixels.

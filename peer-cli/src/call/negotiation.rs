@@ -213,6 +213,19 @@ impl Call {
         }
     }
 
+    /// The description that is the other side's to send and has not come; `None` where nothing is waited for. Where it
+    /// did not offer and ours went out in its place, it is still its offer that is missing.
+    pub(super) fn missing(&self) -> Option<DescriptionKind> {
+        let Negotiation { offered, described, answering, .. } = self.negotiation;
+        if described || answering {
+            None
+        } else if self.is_impolite() {
+            offered.then_some(DescriptionKind::Answer)
+        } else {
+            Some(DescriptionKind::Offer)
+        }
+    }
+
     /// The server forgot the room before media flowed, and both are in it again: whatever was out is void.
     pub(super) fn begin_again(&mut self, now: Instant) {
         self.negotiation.signaling_lost = false;

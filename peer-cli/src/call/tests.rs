@@ -1,5 +1,7 @@
 //! The call brain by its exact outputs.
 
+use std::time::Duration;
+
 use super::*;
 
 use DescriptionKind::{Answer, Offer};
@@ -239,6 +241,29 @@ fn a_peer_that_leaves_in_mid_offer_ends_the_call() {
 }
 
 #[test]
+fn who_leaves_before_its_description_has_come_leaves_early() {
+    let early = |missing| end(EndReason::PeerLeftEarly { missing });
+    let leave = |who: &str| FromServer::Leave(Some(sid(who)));
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(local(Offer));
+    assert_eq!(a.server(leave("b")), early(Answer), "our offer is not answered");
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(local(Offer));
+    a.from("b", description(Answer));
+    assert_eq!(a.server(leave("b")), end(EndReason::PeerLeft), "both descriptions are exchanged");
+
+    let (mut b, _) = Harness::ready("b", "a");
+    assert_eq!(b.server(leave("a")), early(Offer));
+    let (mut b, _) = Harness::ready("b", "a");
+    b.next_deadline();
+    b.rtc(local(Offer));
+    assert_eq!(b.server(leave("a")), early(Offer), "ours in its place is not what was to come");
+    let (mut b, _) = Harness::ready("b", "a");
+    b.from("a", description(Offer));
+    assert_eq!(b.server(leave("a")), end(EndReason::PeerLeft), "it is our turn");
+}
+
+#[test]
 fn the_leave_of_somebody_else_does_not_end_the_call() {
     let (mut a, _) = Harness::ready("a", "b");
     assert_eq!(a.server(FromServer::Leave(Some(sid("c")))), []);
@@ -321,6 +346,22 @@ fn an_engine_that_fails_while_a_pair_works_fails_in_dtls() {
 }
 
 #[test]
+fn a_fatal_alert_ends_the_handshake_and_nothing_else() {
+    let alert = |by_us| RtcEvent::DtlsAlert { by_us, alert: "bad_certificate".to_owned() };
+    for by_us in [true, false] {
+        let (mut a, _) = Harness::ready("a", "b");
+        a.rtc(RtcEvent::IceState(IceState::Connected));
+        let refused = EndReason::DtlsRefused { by_us, alert: "bad_certificate".to_owned() };
+        assert_eq!(a.rtc(alert(by_us)), end(refused));
+    }
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(RtcEvent::Connected);
+    assert_eq!(a.rtc(alert(false)), [], "with keys agreed on, a word in the clear is nobody's");
+    a.rtc(RtcEvent::Disconnected);
+    assert_eq!(a.rtc(alert(false)), []);
+}
+
+#[test]
 fn a_description_that_does_not_parse_ends_the_call_with_its_reason() {
     let (mut b, _) = Harness::ready("b", "a");
     b.from("a", description(Offer));
@@ -381,6 +422,41 @@ fn signaling_that_comes_back_restarts_what_is_cut() {
     a.server(FromServer::Lost);
     a.server(FromServer::Back);
     assert_eq!(a.call.poll_timeout(), Some(a.now));
+}
+
+#[test]
+fn a_network_that_changed_is_restarted_at_once_by_whoever_moved() {
+    for (me, other) in [("a", "b"), ("b", "a")] {
+        let (mut moved, _) = Harness::ready(me, other);
+        moved.rtc(RtcEvent::Connected);
+        moved.call.handle_network_change(moved.now, true);
+        assert_eq!(moved.drain(), [progress(Phase::Interrupted)]);
+        let changed = moved.now;
+        let restart = Output::Rtc(RtcCommand::CreateOffer { ice_restart: true });
+        let outputs = moved.next_deadline();
+        assert!(outputs.ends_with(&[progress(Phase::IceRestart), restart]), "{outputs:?}");
+        assert!(moved.now - changed < Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn a_restart_after_a_change_of_network_waits_for_the_server_where_that_was_lost_too() {
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(RtcEvent::Connected);
+    a.call.handle_network_change(a.now, true);
+    a.server(FromServer::Lost);
+    assert_eq!(a.next_deadline(), [], "nobody would hear the offer");
+    a.server(FromServer::Back);
+    let outputs = a.next_deadline();
+    assert!(outputs.contains(&progress(Phase::IceRestart)), "{outputs:?}");
+}
+
+#[test]
+fn an_address_that_comes_beside_the_others_touches_no_call() {
+    let (mut a, _) = Harness::ready("a", "b");
+    a.rtc(RtcEvent::Connected);
+    a.call.handle_network_change(a.now, false);
+    assert_eq!((a.drain(), a.call.poll_timeout()), (vec![], None));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::time::Duration;
 use dialtone_wire::SessionId;
 pub use dialtone_wire::signal::Candidate;
 
+use super::EndReason;
+
 /// Whether a description offers or answers (RFC 9429 section 4.1.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DescriptionKind {
@@ -132,6 +134,13 @@ pub enum RtcEvent {
     Disconnected,
     /// The connection does not come, or does not come back by itself.
     Failed,
+    /// A fatal DTLS alert passed while the handshake went on (RFC 5246 section 7.2.2): it will not end well.
+    DtlsAlert {
+        /// Whether our engine sent it; else the other side did.
+        by_us: bool,
+        /// What the RFC calls it, such as `bad_certificate`.
+        alert: String,
+    },
     /// The connection is closed.
     Closed,
     /// A command could not be carried out.
@@ -225,68 +234,6 @@ pub enum Phase {
     SignalingLost,
     /// The server's connection is back.
     SignalingBack,
-}
-
-/// Why a call ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EndReason {
-    /// We hung up.
-    HungUp,
-    /// The other member has left the room.
-    PeerLeft,
-    /// The room took no further member.
-    RoomFull {
-        /// The server's sentence.
-        message: String,
-    },
-    /// The server would not let us in for another reason.
-    Refused {
-        /// The server's sentence.
-        message: String,
-    },
-    /// The server did not answer the join in time.
-    NotJoined,
-    /// No second member joined in time.
-    NobodyCame,
-    /// The other side was to offer, and did not in time.
-    NoOffer {
-        /// Whether an offer of ours went out in its place, and was not answered either.
-        offered: bool,
-    },
-    /// It was ours to offer, and no answer came in time.
-    NoAnswer,
-    /// A description of the other side could not be used.
-    DescriptionRefused {
-        /// Offer or answer.
-        kind: DescriptionKind,
-        /// The engine's words.
-        reason: String,
-    },
-    /// Our own description could not be made.
-    EngineFailed {
-        /// The engine's words.
-        reason: String,
-    },
-    /// Descriptions were exchanged, and no candidate pair came up.
-    IceFailed {
-        /// Whether the engine had found any candidate of ours.
-        local_candidates: bool,
-        /// Whether any candidate of the other side had come.
-        remote_candidates: bool,
-    },
-    /// ICE found a pair, and the DTLS handshake did not end in time.
-    DtlsTimedOut,
-    /// ICE found a pair, and the engine gave up on the DTLS handshake over it.
-    DtlsFailed,
-    /// Media flowed, was cut, and did not come back.
-    IceLost,
-    /// The server was lost for good before media flowed.
-    SignalingLost {
-        /// Which kind of end it was.
-        why: LossKind,
-        /// Why, in one sentence.
-        reason: String,
-    },
 }
 
 /// How long the call waits for what.

@@ -27,7 +27,8 @@ impl Paper {
 
 fn console(terminal: bool, width: usize, quiet: bool) -> (Console, Paper) {
     let paper = Paper::default();
-    (Console::with(Box::new(paper.clone()), terminal, Style { color: false, width }, quiet), paper)
+    let console = Console::with(Box::new(paper.clone()), terminal, Box::new(move || width), quiet);
+    (Console { color: false, ..console }, paper)
 }
 
 fn status(peer: &str, seconds: u64) -> News {
@@ -96,6 +97,36 @@ fn quiet_leaves_the_verdict_alone() {
 }
 
 #[test]
-fn the_width_is_that_of_the_environment_or_the_usual_one() {
-    assert_eq!((width(Some("132")), width(Some("7")), width(Some("wide")), width(None)), (132, 40, 100, 100));
+fn a_window_that_becomes_narrower_in_mid_call_has_shorter_lines_from_then_on() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (paper, columns) = (Paper::default(), Arc::new(AtomicUsize::new(100)));
+    let asked = Arc::clone(&columns);
+    let width = Box::new(move || asked.load(Ordering::Relaxed));
+    let mut console = Console { color: false, ..Console::with(Box::new(paper.clone()), true, width, false) };
+    console.show(&status("alice", 1));
+    assert_eq!(paper.take(), ALICE);
+    columns.store(20, Ordering::Relaxed);
+    console.show(&status("alice", 1));
+    assert_eq!(paper.take(), "\r\u{1b}[J00:01  alice  vide…", "narrower than any table");
+}
+
+#[test]
+fn annotations_are_told_quiet_or_not() {
+    let (mut console, paper) = console(false, 100, true);
+    let mut report = crate::report::sample::failed();
+    report.verdict.sentence = "refused: \u{1b}[2J\u{202e}gone\n::error::forged".to_owned();
+    report.verdict.remedy = None;
+    report.expectations.clear();
+    console.annotate(&report);
+    assert_eq!(paper.take(), "::error title=NO_MEDIA::refused: �[2J�gone ::error::forged\n");
+}
+
+#[test]
+fn what_a_server_says_only_shows() {
+    let (mut console, paper) = console(false, 100, false);
+    console.note("call 1 of 2 FAILED: \u{1b}]0;owned\u{7}\n::error::forged");
+    console.headline("##[error]forged");
+    assert_eq!(paper.take(), "call 1 of 2 FAILED: �]0;owned� ::error::forged\n## [error]forged\n");
+    console.show(&status("ev\u{1b}[Ail", 5));
+    assert!(paper.take().starts_with("00:05  ev�[Ail "));
 }

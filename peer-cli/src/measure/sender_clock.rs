@@ -77,14 +77,19 @@ impl Basis {
     }
 }
 
-/// Tells when the frames of one received stream were sent.
+/// Tells when the frames of one kind of media were sent. Each stream of the kind (a camera, then a shared screen) has an
+/// RTP clock of its own.
 #[derive(Debug, Clone)]
 pub struct SenderClock {
     kind: MediaKind,
     clock_rate: u32,
     ledger: Option<SendLedger>,
-    report: Option<Anchor>,
+    /// The last report about each stream, the latest at the end.
+    reports: VecDeque<(u32, Anchor)>,
 }
+
+/// Streams of one kind whose clocks are remembered.
+const STREAMS: usize = 8;
 
 /// One instant on both clocks: the sender's RTP clock and ours.
 #[derive(Debug, Clone, Copy)]
@@ -96,30 +101,35 @@ struct Anchor {
 }
 
 impl SenderClock {
-    /// For one stream of `kind` whose RTP timestamps count `clock_rate` a second (90000 for video, 48000 for Opus).
+    /// For streams of `kind` whose RTP timestamps count `clock_rate` a second (90000 for video, 48000 for Opus).
     /// `ledger`: what the sender wrote down, where it is in this process.
     pub fn new(kind: MediaKind, clock_rate: u32, ledger: Option<SendLedger>) -> Self {
-        Self { kind, clock_rate, ledger, report: None }
+        Self { kind, clock_rate, ledger, reports: VecDeque::new() }
     }
 
-    /// A sender report came (RFC 3550 section 6.4.1). `at` and `at_unix` (since 1970) are its arrival by both local
+    /// A sender report about the stream `ssrc` came (RFC 3550 section 6.4.1). `at` and `at_unix` (since 1970) are its arrival by both local
     /// clocks; `ntp` counts seconds since 1900 with 32 bits behind the point. A sender without a wall clock says zero,
     /// and such a report is left out.
-    pub fn sender_report(&mut self, at: Instant, at_unix: Duration, ntp: u64, rtp_timestamp: u32) {
+    pub fn sender_report(&mut self, ssrc: u32, at: Instant, at_unix: Duration, ntp: u64, rtp_timestamp: u32) {
         if ntp == 0 {
             return;
         }
         let shift = unix_nanos(ntp) - i128::try_from(at_unix.as_nanos()).unwrap_or(i128::MAX / 2);
-        self.report = Some(Anchor { rtp_timestamp, at, shift });
+        self.reports.retain(|(of, _)| *of != ssrc);
+        if self.reports.len() == STREAMS {
+            self.reports.pop_front();
+        }
+        self.reports.push_back((ssrc, Anchor { rtp_timestamp, at, shift }));
     }
 
-    /// When the frame with this RTP timestamp was sent, and how that is known: from the ledger, else from the last
+    /// When the frame of stream `ssrc` with this RTP timestamp was sent, and how that is known: from the ledger where
+    /// there is one, and from nothing else then, so that the times of a call have one basis; else from the stream's last
     /// sender report (good for frames within half a turn of the RTP clock around it: 6.6 hours of video).
-    pub fn sent_at(&self, rtp_timestamp: u32) -> Option<(Instant, Basis)> {
-        if let Some(at) = self.ledger.as_ref().and_then(|ledger| ledger.sent_at(self.kind, rtp_timestamp)) {
-            return Some((at, Basis::SharedClock));
+    pub fn sent_at(&self, ssrc: u32, rtp_timestamp: u32) -> Option<(Instant, Basis)> {
+        if let Some(ledger) = &self.ledger {
+            return ledger.sent_at(self.kind, rtp_timestamp).map(|at| (at, Basis::SharedClock));
         }
-        let anchor = self.report?;
+        let (_, anchor) = self.reports.iter().find(|(of, _)| *of == ssrc)?;
         // Signed: a frame may well be older than the report.
         let ticks = rtp_timestamp.wrapping_sub(anchor.rtp_timestamp).cast_signed();
         let since = (i128::from(ticks) * NANOS).checked_div(i128::from(self.clock_rate))?;
@@ -154,6 +164,7 @@ mod tests {
         Instant::now() + Duration::from_secs(100_000)
     }
 
+    const SSRC: u32 = 7;
     const UNIX: Duration = Duration::from_secs(1_800_000_000);
 
     /// The NTP time of a moment `before` the arrival at [`UNIX`], in milliseconds that the 32 bits hold exactly.
@@ -173,11 +184,30 @@ mod tests {
     fn the_ledger_wins_over_sender_reports() {
         let (now, ledger) = (start(), SendLedger::new());
         let mut clock = SenderClock::new(MediaKind::Video, 90_000, Some(ledger.clone()));
-        clock.sender_report(now, UNIX, ntp_before(Duration::from_millis(500)), 1000);
+        clock.sender_report(SSRC, now, UNIX, ntp_before(Duration::from_millis(500)), 1000);
         ledger.record(MediaKind::Video, 1000, now - Duration::from_millis(40));
         ledger.record(MediaKind::Audio, 4000, now);
-        assert_eq!(clock.sent_at(1000), Some((now - Duration::from_millis(40), Basis::SharedClock)));
-        close(clock.sent_at(4000), now - Duration::from_millis(500) + Duration::from_nanos(3000 * 1_000_000 / 90));
+        assert_eq!(clock.sent_at(SSRC, 1000), Some((now - Duration::from_millis(40), Basis::SharedClock)));
+        assert_eq!(clock.sent_at(SSRC, 4000), None, "of the other kind, and sender reports are another basis");
+    }
+
+    #[test]
+    fn every_stream_has_its_own_clock() {
+        let now = start();
+        let mut clock = SenderClock::new(MediaKind::Video, 90_000, None);
+        let sent = |ms| now - Duration::from_millis(ms);
+        clock.sender_report(SSRC, now, UNIX, ntp_before(Duration::from_millis(500)), 1000);
+        clock.sender_report(SSRC + 1, now, UNIX, ntp_before(Duration::from_millis(250)), 700_000);
+        close(clock.sent_at(SSRC, 1000), sent(500));
+        close(clock.sent_at(SSRC + 1, 700_000), sent(250));
+        assert_eq!(clock.sent_at(SSRC + 2, 1000), None);
+        // The oldest report goes first.
+        clock.sender_report(SSRC, now, UNIX, ntp_before(Duration::from_millis(125)), 1000);
+        for other in 2..=STREAMS as u32 {
+            clock.sender_report(SSRC + other, now, UNIX, ntp_before(Duration::ZERO), 0);
+        }
+        assert_eq!(clock.sent_at(SSRC + 1, 700_000), None);
+        close(clock.sent_at(SSRC, 1000), sent(125));
     }
 
     #[test]
@@ -194,30 +224,30 @@ mod tests {
     #[test]
     fn without_anything_known_there_is_no_time() {
         let mut clock = SenderClock::new(MediaKind::Audio, 48_000, None);
-        assert_eq!(clock.sent_at(0), None);
-        clock.sender_report(start(), UNIX, 0, 0);
-        assert_eq!(clock.sent_at(0), None);
+        assert_eq!(clock.sent_at(SSRC, 0), None);
+        clock.sender_report(SSRC, start(), UNIX, 0, 0);
+        assert_eq!(clock.sent_at(SSRC, 0), None);
     }
 
     #[test]
     fn sender_reports_reach_forwards_and_backwards_and_around_the_end_of_the_rtp_clock() {
         let (now, delay) = (start(), Duration::from_millis(250));
         let mut clock = SenderClock::new(MediaKind::Audio, 48_000, None);
-        clock.sender_report(now, UNIX, ntp_before(delay), u32::MAX - 479);
-        close(clock.sent_at(u32::MAX - 479), now - delay);
-        close(clock.sent_at(480), now - delay + Duration::from_millis(20));
-        close(clock.sent_at(u32::MAX - 479 - 48_000), now - delay - Duration::from_secs(1));
+        clock.sender_report(SSRC, now, UNIX, ntp_before(delay), u32::MAX - 479);
+        close(clock.sent_at(SSRC, u32::MAX - 479), now - delay);
+        close(clock.sent_at(SSRC, 480), now - delay + Duration::from_millis(20));
+        close(clock.sent_at(SSRC, u32::MAX - 479 - 48_000), now - delay - Duration::from_secs(1));
     }
 
     #[test]
     fn a_senders_clock_may_be_behind_or_ahead() {
         let now = start();
         let mut clock = SenderClock::new(MediaKind::Video, 90_000, None);
-        clock.sender_report(now, UNIX, ntp_before(Duration::from_hours(1)), 0);
-        close(clock.sent_at(90_000), now - Duration::from_secs(3599));
+        clock.sender_report(SSRC, now, UNIX, ntp_before(Duration::from_hours(1)), 0);
+        close(clock.sent_at(SSRC, 90_000), now - Duration::from_secs(3599));
         let ahead = (UNIX.as_secs() + 60 + 2_208_988_800) << 32;
-        clock.sender_report(now, UNIX, ahead, 0);
-        close(clock.sent_at(0), now + Duration::from_mins(1));
+        clock.sender_report(SSRC, now, UNIX, ahead, 0);
+        close(clock.sent_at(SSRC, 0), now + Duration::from_mins(1));
     }
 
     #[test]
@@ -230,7 +260,7 @@ mod tests {
     #[test]
     fn an_impossible_clock_rate_gives_no_time() {
         let mut clock = SenderClock::new(MediaKind::Video, 0, None);
-        clock.sender_report(start(), UNIX, ntp_before(Duration::ZERO), 0);
-        assert_eq!(clock.sent_at(1), None);
+        clock.sender_report(SSRC, start(), UNIX, ntp_before(Duration::ZERO), 0);
+        assert_eq!(clock.sent_at(SSRC, 1), None);
     }
 }

@@ -20,9 +20,10 @@ pub struct Series {
     pub audio_kbps: Vec<Option<f32>>,
     /// Pictures (whole frames where nothing is decoded) per second.
     pub fps: Vec<Option<f32>>,
-    /// Mean time from sending to decoding a picture, in milliseconds.
+    /// Mean time from sending to decoding a picture, in milliseconds; below zero where the clocks of two machines differ by
+    /// more than that.
     pub video_latency_ms: Vec<Option<f32>>,
-    /// Mean time from sending to receiving a packet of sound, in milliseconds.
+    /// Mean time from sending to receiving a packet of sound, in milliseconds; may be below zero as well.
     pub audio_latency_ms: Vec<Option<f32>>,
     /// Interarrival jitter of the video packets (RFC 3550), in milliseconds.
     pub video_jitter_ms: Vec<Option<f32>>,

@@ -19,6 +19,8 @@ pub enum Milestone {
     FirstPicture,
     /// The first sound is decoded.
     FirstSound,
+    /// An address of this machine is gone.
+    NetworkChanged,
     /// We hang up.
     HungUp,
 }
@@ -42,6 +44,7 @@ impl Milestone {
             Self::FirstKeyFrame => ("first-key-frame", "first key frame"),
             Self::FirstPicture => ("first-picture", "first picture decoded"),
             Self::FirstSound => ("first-sound", "first sound decoded"),
+            Self::NetworkChanged => ("network-changed", "the network changed"),
             Self::HungUp => ("hung-up", "hanging up"),
             Self::Call(phase) => match phase {
                 Phase::Joined => ("joined", "joined the room"),

@@ -7,7 +7,9 @@ use dialtone_wire::SessionId;
 use super::diary::Diary;
 use super::sending::Sending;
 use crate::call::EndReason;
-use crate::report::{CandidateReport, Direction, MessageStamp, PairReport, PairTried, PhaseStamp, ProbeReport, Sent};
+use crate::report::{
+    CandidateReport, Direction, MessageStamp, PairReport, PairTried, PhaseStamp, ProbeReport, RecordingReport, Sent,
+};
 use crate::rtc::LinkStats;
 use crate::verdict::End;
 
@@ -48,14 +50,16 @@ pub struct Outcome {
     pub pair: Option<PairReport>,
     /// All pairs tried.
     pub pairs: Vec<PairTried>,
-    /// What the STUN and TURN servers said after ICE had failed.
+    /// What the STUN and TURN servers said after ICE had failed, or had lost its path for good.
     pub probes: Vec<ProbeReport>,
     /// What it sent.
     pub sent: Sent,
     /// What it saw and heard; the names are not filled in.
     pub received: Direction,
-    /// Packets and frames that this process was too slow to take.
+    /// Packets that this process was too slow to take.
     pub overrun: u64,
+    /// What its recording came to, where one was asked for.
+    pub recording: Option<RecordingReport>,
 }
 
 impl Outcome {
@@ -93,6 +97,7 @@ impl Outcome {
             sent: Sent::default(),
             received: Direction::default(),
             overrun: 0,
+            recording: None,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The path that the media took or did not find, as it stood at the end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::call::EndReason;
 use crate::clock::millis;
 use crate::probe::probe;
 use crate::report::{PairReport, PairTried, ProbeReport};
 use crate::rtc::{self, IceServer, LinkStats, PairStats};
+use crate::verdict::End;
 
 /// How long STUN and TURN servers may take to say why nothing came of them.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
@@ -16,7 +19,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(3);
 pub(super) struct Path {
     /// The servers that the engine was given.
     pub(super) ice_servers: Vec<IceServer>,
-    /// The signaling server named TURN servers, and all of them over TCP or TLS, which this peer cannot use.
+    /// The signaling server named TURN servers, and this peer can use none of them.
     pub(super) unusable_turn: bool,
     pub(super) pair: Option<PairReport>,
     pub(super) pairs: Vec<PairTried>,
@@ -33,13 +36,26 @@ impl Path {
         self.pairs = engine.pairs().await;
         self.link = engine.link();
         self.dropped = engine.dropped_media();
+        let unsent = engine.unsent_frames();
+        if unsent > 0 {
+            tracing::warn!(unsent, "the engine did not take some frames");
+        }
     }
 
-    /// ICE has failed: asks the servers themselves why they were of no help.
-    pub(super) async fn ask_servers(&mut self, remote: &[SocketAddr]) {
+    /// There is no path, or none any more: asks the servers themselves why they are of no help. `tls` says whom to
+    /// trust.
+    pub(super) async fn ask_servers(&mut self, remote: &[SocketAddr], tls: &Arc<rustls::ClientConfig>) {
         if !self.ice_servers.is_empty() {
-            self.probes = probe(&self.ice_servers, remote, PROBE_LIMIT).await;
+            self.probes = probe(&self.ice_servers, remote, PROBE_LIMIT, Some(tls)).await;
         }
+    }
+}
+
+/// Whether the servers may have to do with how it ended.
+pub(super) fn is_about_servers(end: &End) -> bool {
+    match end {
+        End::Call(reason) => matches!(reason, EndReason::IceFailed { .. } | EndReason::IceLost),
+        End::Unreachable { .. } | End::TimedOut { .. } => false,
     }
 }
 
@@ -52,5 +68,19 @@ fn pair_report(pair: PairStats) -> PairReport {
         rtt_ms: pair.rtt.map(millis),
         bytes_sent: pair.bytes_sent,
         bytes_received: pair.bytes_received,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_are_asked_where_there_was_no_path_and_where_it_was_lost() {
+        let failed = EndReason::IceFailed { local_candidates: true, remote_candidates: false };
+        for (end, asked) in [(failed, true), (EndReason::IceLost, true), (EndReason::HungUp, false)] {
+            assert_eq!(is_about_servers(&End::Call(end.clone())), asked, "{end:?}");
+        }
+        assert!(!is_about_servers(&End::TimedOut { after: "ready".to_owned() }));
     }
 }

@@ -1,4 +1,4 @@
-//! One received RTP stream: its counts, and the receive brain that makes frames of it.
+//! What is received of one kind of media: its counts, and the receive brain that makes frames of it.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,11 @@ use crate::rtc::{ReceivedCodec, RtpPacket};
 /// A stream that was silent for this long may be followed by another one.
 const GONE_AFTER: Duration = Duration::from_secs(1);
 
+/// The stream of one sender; when another one takes its place, or another codec, the counts go on.
 pub(super) struct Stream {
     codec: ReceivedCodec,
+    /// Whether packets are to be put together.
+    assemble: bool,
     /// `None` for a codec that nobody here decodes, and where nothing is to be put together.
     receiver: Option<Receiver>,
     stats: StreamStats,
@@ -28,6 +31,8 @@ pub(super) struct Stream {
 
 /// What one packet adds to the series.
 pub(super) struct PacketNews {
+    /// Whether it had not been there before.
+    pub(super) is_new: bool,
     pub(super) kilobits: f64,
     /// Packets found missing by this one.
     pub(super) missed: u64,
@@ -36,15 +41,10 @@ pub(super) struct PacketNews {
 
 impl Stream {
     pub(super) fn new(codec: ReceivedCodec, clock_rate: u32, at: Instant, assemble: bool) -> Self {
-        let payload = match (&codec, video_codec(&codec)) {
-            (_, Some(codec)) => Some(Payload::Video(codec)),
-            (ReceivedCodec::Opus, None) => Some(Payload::Opus),
-            (ReceivedCodec::Vp8 | ReceivedCodec::H264 | ReceivedCodec::Other(_), None) => None,
-        };
-        let payload = payload.filter(|_| assemble);
         Self {
+            receiver: receiver(&codec, assemble),
             codec,
-            receiver: payload.map(|payload| Receiver::new(ReceiveConfig::new(payload))),
+            assemble,
             stats: StreamStats::new(clock_rate),
             ssrc: 0,
             frames: 0,
@@ -54,6 +54,14 @@ impl Stream {
             first: at,
             last: at,
         }
+    }
+
+    /// The sender goes on with another codec. What of the one before is not finished by now never will be: see
+    /// [`Stream::end`].
+    pub(super) fn switch(&mut self, codec: ReceivedCodec, clock_rate: u32) {
+        self.receiver = receiver(&codec, self.assemble);
+        self.codec = codec;
+        self.stats.set_clock_rate(clock_rate);
     }
 
     pub(super) fn packet(&mut self, at: Instant, packet: RtpPacket) -> PacketNews {
@@ -66,8 +74,8 @@ impl Stream {
         self.last = at;
         self.ssrc = packet.ssrc;
         let bytes = packet.payload.len();
-        self.stats.packet(at, &header, bytes);
-        if self.codec == ReceivedCodec::Opus {
+        let is_new = self.stats.packet(at, &header, bytes);
+        if is_new && self.codec == ReceivedCodec::Opus {
             self.played += packet_duration(&packet.payload).unwrap_or_default();
         }
         if let Some(receiver) = &mut self.receiver {
@@ -76,7 +84,19 @@ impl Stream {
         let stats = self.stats.report();
         let missed = stats.missed.saturating_sub(self.missed);
         self.missed = stats.missed;
-        PacketNews { kilobits: bytes as f64 * 8.0 / 1000.0, missed, jitter_ms: stats.jitter_ms }
+        PacketNews { is_new, kilobits: bytes as f64 * 8.0 / 1000.0, missed, jitter_ms: stats.jitter_ms }
+    }
+
+    /// The packet with this number comes in the stream that repairs this one.
+    pub(super) fn repaired(&mut self, sequence: u16) {
+        self.stats.repaired(sequence);
+    }
+
+    /// Nothing more is waited for.
+    pub(super) fn end(&mut self, now: Instant) {
+        if let Some(receiver) = &mut self.receiver {
+            receiver.end(now);
+        }
     }
 
     /// What the receive brain has to say next; frames are counted on their way.
@@ -122,11 +142,8 @@ impl Stream {
         now.saturating_duration_since(self.last) < GONE_AFTER
     }
 
-    /// `retransmissions`: how many packets came in the stream that repairs this one.
-    pub(super) fn report(&self, now: Instant, nacks_sent: u64, retransmissions: u64) -> StreamReport {
+    pub(super) fn report(&self, now: Instant, nacks_sent: u64) -> StreamReport {
         let stats = self.stats.report();
-        // On a path that keeps its order whatever came late was sent again; else the time it took has to tell.
-        let recovered = stats.recovered.max(stats.reordered.min(retransmissions));
         let seconds = self.last.saturating_duration_since(self.first).as_secs_f64();
         let kilobits = stats.bytes as f64 * 8.0 / 1000.0;
         let share = |part: u64| {
@@ -143,8 +160,8 @@ impl Stream {
             packets: stats.received,
             lost: stats.lost,
             loss_percent: share(stats.lost),
-            recovered,
-            network_loss_percent: share(stats.lost + recovered),
+            recovered: stats.recovered,
+            network_loss_percent: share(stats.lost + stats.recovered),
             duplicates: stats.duplicates,
             reordered: stats.reordered,
             bytes: stats.bytes,
@@ -154,6 +171,15 @@ impl Stream {
             nacks_sent,
         }
     }
+}
+
+fn receiver(codec: &ReceivedCodec, assemble: bool) -> Option<Receiver> {
+    let payload = match (codec, video_codec(codec)) {
+        (_, Some(codec)) => Some(Payload::Video(codec)),
+        (ReceivedCodec::Opus, None) => Some(Payload::Opus),
+        (ReceivedCodec::Vp8 | ReceivedCodec::H264 | ReceivedCodec::Other(_), None) => None,
+    };
+    payload.filter(|_| assemble).map(|payload| Receiver::new(ReceiveConfig::new(payload)))
 }
 
 pub(super) fn video_codec(codec: &ReceivedCodec) -> Option<VideoCodec> {

@@ -5,29 +5,17 @@
 //! Allocate -> 401 -> signed Allocate -> CreatePermission, one for each peer -> Refresh to 0 -> finding
 //! ```
 //!
-//! Requests are repeated as RFC 8489 section 6.2.1 has it, within the time given. Whatever was allocated is given back,
-//! on every way out.
+//! Over UDP requests are repeated as RFC 8489 section 6.2.1 has it, within the time given; a stream does that by
+//! itself. Whatever was allocated is given back, on every way out.
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+mod pending;
+mod words;
 
+use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+
+use self::pending::Pending;
 use super::request::{Answer, Challenge, Login, Request};
-use crate::report::ProbeOutcome;
-
-/// First retransmission timeout; each one is twice the one before (RFC 8489 section 6.2.1).
-const RTO: Duration = Duration::from_millis(500);
-
-/// Transmissions of one request (Rc).
-const MAX_SENT: u32 = 7;
-
-/// How many RTOs to wait after the last transmission (Rm).
-const LAST_WAIT: u32 = 16;
-
-/// Transmissions of the request that gives an allocation back: it has expired soon without that.
-const MAX_SENT_RELEASE: u32 = 2;
+use crate::{report::ProbeOutcome, rtc::Over};
 
 /// A source of transaction ids.
 pub(super) type Ids = Box<dyn FnMut() -> [u8; 12] + Send>;
@@ -66,6 +54,8 @@ pub(super) struct Dialogue {
     /// The server, as the sentences name it.
     server: String,
     goal: Goal,
+    /// What carries the messages.
+    over: Over,
     /// When there has to be a finding.
     end: Instant,
     ids: Ids,
@@ -89,20 +79,9 @@ pub(super) struct Dialogue {
     finding: Option<Finding>,
 }
 
-/// A request without an answer.
-struct Pending {
-    request: Request,
-    id: [u8; 12],
-    signed: bool,
-    bytes: Vec<u8>,
-    sent: u32,
-    wait: Duration,
-    due: Instant,
-}
-
 impl Dialogue {
     /// Sends the first request. `server` is how sentences name it, such as `turn:example.org:3478`.
-    pub(super) fn start(now: Instant, server: String, goal: Goal, end: Instant, ids: Ids) -> Self {
+    pub(super) fn start(now: Instant, server: String, goal: Goal, over: Over, end: Instant, ids: Ids) -> Self {
         let first = match &goal {
             Goal::Binding => Request::Binding,
             Goal::Relay { .. } => Request::Allocate,
@@ -110,6 +89,7 @@ impl Dialogue {
         let mut dialogue = Self {
             server,
             goal,
+            over,
             end,
             ids,
             login: None,
@@ -130,12 +110,12 @@ impl Dialogue {
         dialogue
     }
 
-    /// A datagram of the server.
-    pub(super) fn received(&mut self, now: Instant, datagram: &[u8]) {
+    /// A message of the server.
+    pub(super) fn received(&mut self, now: Instant, message: &[u8]) {
         let Some(pending) = &self.pending else { return };
         let login = self.login.as_ref().filter(|_| pending.signed);
         let (request, signed) = (pending.request, pending.signed);
-        let Some(answer) = Answer::decode(datagram, request, pending.id, login) else {
+        let Some(answer) = Answer::decode(message, request, pending.id, login) else {
             return;
         };
         self.pending = None;
@@ -176,7 +156,17 @@ impl Dialogue {
         }
     }
 
-    /// The next datagram for the server; asked for until there is none, also after there is a finding.
+    /// The stream is at its end, or nothing can be made of what it brings. `why` goes on from the server's name. An
+    /// allocation goes with its connection (RFC 8656 section 3.1).
+    pub(super) fn broken(&mut self, outcome: ProbeOutcome, why: String) {
+        if self.finding.is_none() {
+            self.verdict.get_or_insert((outcome, why));
+            self.transmits.clear();
+            self.finish();
+        }
+    }
+
+    /// The next message for the server; asked for until there is none, also after there is a finding.
     pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         self.transmits.pop_front()
     }
@@ -195,14 +185,10 @@ impl Dialogue {
         if now < pending.due {
             return;
         }
-        let most = if pending.request == Request::Release { MAX_SENT_RELEASE } else { MAX_SENT };
-        if pending.sent >= most || (self.refusals > 0 && pending.sent >= 2) {
-            return self.give_up(now);
+        match pending.again(now, self.over, self.refusals > 0) {
+            Some(bytes) => self.transmits.push_back(bytes),
+            None => self.give_up(now),
         }
-        pending.sent += 1;
-        pending.wait = if pending.sent == MAX_SENT { RTO * LAST_WAIT } else { pending.wait * 2 };
-        pending.due = now + pending.wait;
-        self.transmits.push_back(pending.bytes.clone());
     }
 
     /// What came of it, once it is over.
@@ -216,7 +202,7 @@ impl Dialogue {
             Ok(bytes) => {
                 self.transmits.push_back(bytes.clone());
                 let signed = self.login.is_some();
-                self.pending = Some(Pending { request, id, signed, bytes, sent: 1, wait: RTO, due: now + RTO });
+                self.pending = Some(Pending::new(now, request, id, signed, bytes, self.over, self.end));
             }
             Err(error) => {
                 let text = format!("was not asked, because the request cannot be written: {error}");
@@ -260,19 +246,7 @@ impl Dialogue {
         if let Some(peer) = self.peers.pop_front() {
             return self.ask(now, Request::CreatePermission(peer));
         }
-        let from = self.relayed.map_or_else(String::new, |relayed| format!(" from {relayed}"));
-        let (outcome, text) = match (self.permitted, self.forbidden.take()) {
-            (0, Some((said, _))) => (ProbeOutcome::PeerRefused, said),
-            // A side behind a NAT tells its private addresses too, and every relay worth its name protects those.
-            (n, Some((said, refused))) => {
-                let all = n + refused;
-                let text = format!("relays{from} and takes {n} of {all} addresses of the other side; it {said}");
-                (ProbeOutcome::Works, text)
-            }
-            (0, None) => (ProbeOutcome::Works, format!("relays{from}")),
-            (1, None) => (ProbeOutcome::Works, format!("relays{from} and takes the other side's address")),
-            (n, None) => (ProbeOutcome::Works, format!("relays{from} and takes all {n} addresses of the other side")),
-        };
+        let (outcome, text) = words::permitted(self.relayed, self.permitted, self.forbidden.take());
         self.conclude(now, outcome, &text);
     }
 
@@ -295,25 +269,21 @@ impl Dialogue {
         if request == Request::Release {
             return self.finish();
         }
-        let said = match (code, reason) {
-            (0, _) => "an error without a code".to_owned(),
-            (code, "") => code.to_string(),
-            (code, reason) => format!("{code} {reason}"),
-        };
+        let said = words::said(code, reason);
+        if let (403, Request::CreatePermission(peer)) = (code, request) {
+            let text = format!("answered {said} to the other side's address {peer}");
+            self.forbidden.get_or_insert((text, 0)).1 += 1;
+            return self.permit(now);
+        }
         let user = match &self.goal {
             Goal::Relay { username, .. } => format!(" to user {username}"),
             Goal::Binding => String::new(),
         };
-        let (outcome, text) = match (code, request) {
-            (401 | 441, _) if signed => (ProbeOutcome::LoginRefused, format!("answered {said}{user}")),
-            (438, _) if signed => (ProbeOutcome::LoginRefused, format!("answered {said} again and again{user}")),
-            (486 | 508, _) => (ProbeOutcome::Quota, format!("answered {said}{user}")),
-            (403, Request::CreatePermission(peer)) => {
-                let text = format!("answered {said} to the other side's address {peer}");
-                self.forbidden.get_or_insert((text, 0)).1 += 1;
-                return self.permit(now);
-            }
-            (_, request) => (ProbeOutcome::Refused, format!("answered {said} to {}", request.name())),
+        let (outcome, text) = match code {
+            401 | 441 if signed => (ProbeOutcome::LoginRefused, format!("answered {said}{user}")),
+            438 if signed => (ProbeOutcome::LoginRefused, format!("answered {said} again and again{user}")),
+            486 | 508 => (ProbeOutcome::Quota, format!("answered {said}{user}")),
+            _ => (ProbeOutcome::Refused, format!("answered {said} to {}", request.name())),
         };
         self.conclude(now, outcome, &text);
     }
@@ -324,13 +294,10 @@ impl Dialogue {
         if pending.request == Request::Release {
             return self.finish();
         }
-        let name = pending.request.name();
         let text = if self.refusals > 0 {
             "is not there: nothing listens at its address (ICMP)".to_owned()
-        } else if self.answered {
-            format!("fell silent: no answer to {name}, sent {} times", pending.sent)
         } else {
-            format!("did not answer: {name} was sent {} times", pending.sent)
+            words::silent(pending.request, pending.sent, self.over, self.answered)
         };
         self.conclude(now, ProbeOutcome::Unreachable, &text);
     }

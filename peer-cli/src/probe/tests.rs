@@ -1,8 +1,12 @@
 //! Probes of a relay in this process, and of what is no relay.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use dialtone_turn::{Config, Relay};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use super::*;
 
@@ -29,7 +33,7 @@ fn server(scheme: &str, address: SocketAddr, password: &str) -> IceServer {
 }
 
 async fn one(server: IceServer, peer: &str) -> ProbeReport {
-    let mut reports = probe(&[server], &[peer.parse().unwrap()], LIMIT).await;
+    let mut reports = probe(&[server], &[peer.parse().unwrap()], LIMIT, None).await;
     assert_eq!(reports.len(), 1);
     reports.remove(0)
 }
@@ -38,9 +42,8 @@ async fn one(server: IceServer, peer: &str) -> ProbeReport {
 async fn a_relay_works_for_stun_and_turn_and_keeps_no_allocation() {
     let relay = relay(|_| {}).await;
     let address = relay.udp_addrs()[0];
-    let reports =
-        probe(&[server("stun", address, "x"), server("turn", address, "hunter2")], &[PEER.parse().unwrap()], LIMIT)
-            .await;
+    let servers = [server("stun", address, "x"), server("turn", address, "hunter2")];
+    let reports = probe(&servers, &[PEER.parse().unwrap()], LIMIT, None).await;
     let [stun, turn] = &reports[..] else { panic!("{reports:?}") };
     assert_eq!((stun.outcome, &stun.url), (ProbeOutcome::Works, &format!("stun:{address}")), "{}", stun.message);
     let mapped: SocketAddr = stun.mapped.as_deref().unwrap().parse().unwrap();
@@ -99,7 +102,7 @@ async fn a_port_where_nothing_listens_is_unreachable_long_before_the_limit() {
 async fn a_server_that_says_nothing_is_unreachable_at_the_limit() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let server = server("stun", silent.local_addr().unwrap(), "");
-    let reports = probe(&[server], &[], Duration::from_millis(700)).await;
+    let reports = probe(&[server], &[], Duration::from_millis(700), None).await;
     assert_eq!(reports[0].outcome, ProbeOutcome::Unreachable, "{}", reports[0].message);
     assert!(reports[0].message.contains(" did not answer: Binding was sent "), "{}", reports[0].message);
     assert!(reports[0].took_ms >= 700.0);
@@ -116,9 +119,81 @@ async fn a_name_that_does_not_exist_is_an_unknown_host() {
 #[tokio::test]
 async fn urls_that_no_peer_can_use_are_left_out() {
     let server = IceServer {
-        urls: vec!["turns:a.example".to_owned(), "turn:a.example?transport=tcp".to_owned(), "nonsense".to_owned()],
+        urls: ["stuns:a.example", "stun:a.example?transport=tcp", "nonsense"].map(str::to_owned).to_vec(),
         username: Some("bob".to_owned()),
         credential: Some("hunter2".to_owned()),
     };
-    assert!(probe(&[server], &[], LIMIT).await.is_empty());
+    assert!(probe(&[server], &[], LIMIT, None).await.is_empty());
+}
+
+fn over_tcp(address: SocketAddr, password: &str) -> IceServer {
+    let server = server("turn", address, password);
+    IceServer { urls: vec![format!("{}?transport=tcp", server.urls[0])], ..server }
+}
+
+#[tokio::test]
+async fn a_relay_is_asked_over_tcp_as_well() {
+    let relay = relay(|_| {}).await;
+    let address = relay.tcp_addrs()[0];
+    let works = one(over_tcp(address, "hunter2"), PEER).await;
+    assert_eq!(works.outcome, ProbeOutcome::Works, "{}", works.message);
+    let relayed = works.relayed.as_deref().unwrap();
+    assert_eq!(
+        works.message,
+        format!("turn:{address}?transport=tcp relays from {relayed} and takes the other side's address")
+    );
+    assert_eq!(relay.live_allocations(), 0, "given back");
+    let refused = one(over_tcp(address, "wrong"), PEER).await;
+    assert_eq!(refused.outcome, ProbeOutcome::LoginRefused, "{}", refused.message);
+    relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_tcp_port_where_nothing_listens_is_unreachable_at_once() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for server in [over_tcp(address, "x"), server("turns", address, "x")] {
+        let report = one(server, PEER).await;
+        assert_eq!(report.outcome, ProbeOutcome::Unreachable, "{}", report.message);
+        assert!(report.message.ends_with(" is not there: nothing listens at its address (TCP)"), "{}", report.message);
+    }
+}
+
+/// Takes one connection, reads what comes first, says `answer` and hangs up.
+async fn talker(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut first = [0; 4096];
+        assert!(stream.read(&mut first).await.unwrap() > 0);
+        stream.write_all(answer).await.unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_takes_connections_and_is_no_turn_server_is_told_by_what_it_does() {
+    const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+    let said = |report: &ProbeReport| report.message.split_once("?transport=tcp ").unwrap().1.to_owned();
+    let report = one(over_tcp(talker(HTTP).await, "x"), PEER).await;
+    assert_eq!(report.outcome, ProbeOutcome::Refused, "{}", report.message);
+    assert_eq!(said(&report), "answered with something that is no STUN message");
+    let report = one(over_tcp(talker(b"").await, "x"), PEER).await;
+    assert_eq!((report.outcome, said(&report).as_str()), (ProbeOutcome::Unreachable, "closed the connection"));
+    let report = one(server("turns", talker(HTTP).await, "x"), PEER).await;
+    assert_eq!(report.outcome, ProbeOutcome::Refused, "{}", report.message);
+    assert!(report.message.contains(" failed in TLS: "), "{}", report.message);
+}
+
+#[tokio::test]
+async fn a_name_with_several_addresses_works_where_one_of_them_does() {
+    let relay = relay(|_| {}).await;
+    let port = relay.udp_addrs()[0].port();
+    let server =
+        IceServer { urls: vec![format!("turn:localhost:{port}")], ..server("turn", relay.udp_addrs()[0], "hunter2") };
+    let report = one(server, PEER).await;
+    assert_eq!(report.outcome, ProbeOutcome::Works, "{}", report.message);
+    assert!(report.message.starts_with(&format!("turn:localhost:{port} relays from ")), "{}", report.message);
+    assert_eq!(relay.live_allocations(), 0);
+    relay.shutdown().await;
 }

@@ -13,6 +13,8 @@ use crate::media::VideoCodec;
 pub(super) struct JitterBuffer {
     config: ReceiveConfig,
     sequence: Sequence,
+    /// The last packet, when its number fitted nowhere.
+    misfit: Option<Packet>,
     /// By endless sequence number; all at or behind `next`.
     packets: BTreeMap<i64, Packet>,
     /// The first number that is not settled.
@@ -23,6 +25,8 @@ pub(super) struct JitterBuffer {
     at_boundary: bool,
     /// Timestamp of the last packet released or discarded.
     last_timestamp: Option<u32>,
+    /// Nothing is waited for any more.
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -36,8 +40,8 @@ struct Packet {
 /// What leaves the buffer, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Released {
-    /// All packets of one frame.
-    Frame { packets: Vec<Bytes>, timestamp: u32 },
+    /// All packets of one frame, and when the last of them to come arrived.
+    Frame { packets: Vec<Bytes>, timestamp: u32, arrived: Instant },
     /// Packets given up: those that never came and those that were of no use without them.
     Lost { missing: u64, discarded: u64 },
 }
@@ -58,27 +62,48 @@ impl JitterBuffer {
     pub(super) fn new(config: ReceiveConfig) -> Self {
         Self {
             config,
-            sequence: Sequence::default(),
+            sequence: Sequence::new(config.payload.clock_rate()),
+            misfit: None,
             packets: BTreeMap::new(),
             next: None,
             settled: false,
             at_boundary: false,
             last_timestamp: None,
+            over: false,
         }
     }
 
-    /// Duplicates and packets that come too late change nothing.
-    pub(super) fn insert(&mut self, now: Instant, header: RtpHeader, payload: Bytes) {
-        let number = match self.sequence.place(header.sequence) {
-            Place::At(number) => number,
-            Place::Misfit => return,
-            Place::Restart(number) => {
-                self.packets.clear();
-                self.next = Some(number);
-                (self.settled, self.at_boundary, self.last_timestamp) = (false, false, None);
-                number
+    /// Duplicates and packets that come too late change nothing. Returns whether the sender has started over, with which
+    /// all that was held here is gone.
+    pub(super) fn insert(&mut self, now: Instant, header: RtpHeader, payload: Bytes) -> bool {
+        let RtpHeader { timestamp, marker, .. } = header;
+        let packet = Packet { timestamp, marker, payload, arrived: now };
+        let misfit = self.misfit.take();
+        let place = self.sequence.place(now, &header);
+        match place {
+            Place::At(number) => self.keep(number, packet),
+            Place::Misfit => self.misfit = Some(packet),
+            Place::Resumed(number) | Place::Restart(number) => {
+                if matches!(place, Place::Restart(_)) {
+                    self.packets.clear();
+                    self.next = None;
+                    (self.settled, self.at_boundary, self.last_timestamp) = (false, false, None);
+                }
+                if let Some(misfit) = misfit {
+                    self.keep(number - 1, misfit);
+                }
+                self.keep(number, packet);
             }
-        };
+        }
+        matches!(place, Place::Restart(_))
+    }
+
+    /// From now on nothing more will come: gaps are given up at once.
+    pub(super) fn end(&mut self) {
+        self.over = true;
+    }
+
+    fn keep(&mut self, number: i64, packet: Packet) {
         let next = *self.next.get_or_insert(number);
         if number < next {
             if self.settled {
@@ -86,8 +111,7 @@ impl JitterBuffer {
             }
             self.next = Some(number);
         }
-        let RtpHeader { timestamp, marker, .. } = header;
-        self.packets.entry(number).or_insert(Packet { timestamp, marker, payload, arrived: now });
+        self.packets.entry(number).or_insert(packet);
     }
 
     /// When the gap at the head is given up.
@@ -102,7 +126,7 @@ impl JitterBuffer {
     pub(super) fn release(&mut self, now: Instant) -> Option<Released> {
         loop {
             match self.head() {
-                Head::Frame(last) => return Some(self.take_frame(last)),
+                Head::Frame(last) => return Some(self.take_frame(now, last)),
                 Head::Useless(last) => {
                     let discarded = self.discard_through(last);
                     if discarded > 0 {
@@ -110,7 +134,7 @@ impl JitterBuffer {
                     }
                 }
                 Head::Gap(missing) => {
-                    let due = self.gap_deadline(missing).is_some_and(|deadline| now >= deadline);
+                    let due = self.over || self.gap_deadline(missing).is_some_and(|deadline| now >= deadline);
                     if !due && self.packets.len() <= self.config.max_packets {
                         return None;
                     }
@@ -180,14 +204,16 @@ impl JitterBuffer {
         Some(noticed + wait)
     }
 
-    fn take_frame(&mut self, last: i64) -> Released {
+    fn take_frame(&mut self, now: Instant, last: i64) -> Released {
         let rest = self.packets.split_off(&(last + 1));
         let frame = std::mem::replace(&mut self.packets, rest);
-        let timestamp = frame.values().find(|packet| !packet.payload.is_empty()).map_or(0, |packet| packet.timestamp);
+        let useful: Vec<Packet> = frame.into_values().filter(|packet| !packet.payload.is_empty()).collect();
+        let timestamp = useful.first().map_or(0, |packet| packet.timestamp);
+        let arrived = useful.iter().map(|packet| packet.arrived).max().unwrap_or(now);
         self.settle(last, timestamp);
         self.at_boundary = true;
-        let packets = frame.into_values().map(|packet| packet.payload).filter(|payload| !payload.is_empty()).collect();
-        Released::Frame { packets, timestamp }
+        let packets = useful.into_iter().map(|packet| packet.payload).collect();
+        Released::Frame { packets, timestamp, arrived }
     }
 
     /// Drops what a gap has made useless: the frame begun before it, and what follows up to the next frame start or

@@ -12,7 +12,7 @@ use super::cues::{Cue, Cues};
 use super::ebml::{element, id, size, uint};
 use super::head::{self, AUDIO_TRACK, AudioTrack, Ending, Head, VIDEO_TRACK};
 use super::interleave::{Interleave, Sample};
-use super::track_clock::TrackClock;
+use super::timeline::Timeline;
 use super::video::{Unfit, Video};
 use crate::media::{VideoCodec, packet_duration};
 use crate::rtc::MediaKind;
@@ -32,11 +32,8 @@ pub(super) struct Movie {
     head: Head,
     /// Whether the head in the file is the one above.
     head_written: bool,
-    /// When the first frame came, which is time 0.
-    zero: Option<Instant>,
     video: Video,
-    video_clock: TrackClock,
-    audio_clock: TrackClock,
+    timeline: Timeline,
     queue: Interleave,
     cluster: Option<Cluster>,
     cues: Cues,
@@ -80,10 +77,8 @@ impl Movie {
         Self {
             head: Head { began, ..Head::default() },
             head_written: false,
-            zero: None,
             video: Video::default(),
-            video_clock: TrackClock::new(90_000),
-            audio_clock: TrackClock::new(48_000),
+            timeline: Timeline::new(),
             queue: Interleave::default(),
             cluster: None,
             cues: Cues::new(),
@@ -109,28 +104,30 @@ impl Movie {
             self.head.video = self.video.track().cloned();
             self.head_written = false;
         }
-        let time = self.video_clock.time(timestamp, since(&mut self.zero, at));
-        // A picture is taken to stay as long as the one before it, one second at most.
-        let stay = self.last_picture.map_or(33, |last| time.saturating_sub(last).clamp(1, 1000));
-        self.last_picture = Some(time);
-        self.end = self.end.max(time + stay);
         self.counts.video += 1;
-        self.push(Sample { kind: MediaKind::Video, time, key, data: sample });
+        self.timeline.frame(MediaKind::Video, timestamp, key, sample, at);
+        self.move_on(false);
     }
 
     /// Takes an Opus packet.
     pub(super) fn audio(&mut self, data: &Bytes, timestamp: u32, at: Instant) {
         const STEREO: u8 = 0x04;
-        let Ok(duration) = packet_duration(data) else { return };
+        if packet_duration(data).is_err() {
+            return;
+        }
         if self.head.audio.is_none() {
             let stereo = data.first().is_some_and(|toc| toc & STEREO != 0);
             self.head.audio = Some(AudioTrack { channels: if stereo { 2 } else { 1 } });
             self.head_written = false;
         }
-        let time = self.audio_clock.time(timestamp, since(&mut self.zero, at));
-        self.end = self.end.max(time + duration.as_millis() as u64);
         self.counts.audio += 1;
-        self.push(Sample { kind: MediaKind::Audio, time, key: true, data: data.clone() });
+        self.timeline.frame(MediaKind::Audio, timestamp, true, data.clone(), at);
+        self.move_on(false);
+    }
+
+    /// Takes what the sender tells about its clocks.
+    pub(super) fn report(&mut self, kind: MediaKind, ntp: u64, timestamp: u32, at: Instant) {
+        self.timeline.report(kind, ntp, timestamp, at);
     }
 
     /// The next thing to do; call until `None` after every frame.
@@ -141,9 +138,8 @@ impl Movie {
     /// The end: everything that waited, the index, and the head as it is to stay. Nothing for a recording without a
     /// frame.
     pub(super) fn finish(&mut self) {
-        while let Some(sample) = self.queue.pop(true) {
-            self.write(&sample);
-        }
+        self.timeline.finish();
+        self.move_on(true);
         self.flush();
         if self.length <= head::LENGTH as u64 {
             return;
@@ -168,10 +164,26 @@ impl Movie {
         self.counts
     }
 
-    fn push(&mut self, sample: Sample) {
-        self.queue.push(sample);
-        while let Some(sample) = self.queue.pop(false) {
+    /// Frames that have their time go on to the other track's, and from there into the file; with `all`, none waits.
+    fn move_on(&mut self, all: bool) {
+        while let Some(sample) = self.timeline.poll() {
+            self.end = self.end.max(sample.time + self.stay(&sample));
+            self.queue.push(sample);
+        }
+        while let Some(sample) = self.queue.pop(all) {
             self.write(&sample);
+        }
+    }
+
+    /// How long a frame is seen or heard, in milliseconds. A picture is taken to stay as long as the one before it, one
+    /// second at most.
+    fn stay(&mut self, sample: &Sample) -> u64 {
+        match sample.kind {
+            MediaKind::Video => {
+                let last = self.last_picture.replace(sample.time);
+                last.map_or(33, |last| sample.time.saturating_sub(last).clamp(1, 1000))
+            }
+            MediaKind::Audio => packet_duration(&sample.data).map_or(0, |duration| duration.as_millis() as u64),
         }
     }
 
@@ -242,9 +254,4 @@ impl Cluster {
         let small = self.body.len() + sample.data.len() <= CLUSTER_BYTES;
         (i64::from(i16::MIN)..CLUSTER_TIME).contains(&relative) && small && !begins
     }
-}
-
-/// Time in the file; the first frame of all sets its zero.
-fn since(zero: &mut Option<Instant>, at: Instant) -> Duration {
-    at.saturating_duration_since(*zero.get_or_insert(at))
 }

@@ -5,9 +5,10 @@ use symphonia::core::formats::probe::Hint;
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-use super::output::tests::SmallDisk;
 use super::*;
 use crate::media::{h264, open_audio, open_video};
+
+mod files;
 
 #[expect(clippy::disallowed_methods, reason = "tests have to begin somewhere")]
 fn base() -> Instant {
@@ -15,10 +16,10 @@ fn base() -> Instant {
 }
 
 /// A folder that is gone with the test.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("dialtone-record-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         Self(path)
@@ -28,7 +29,7 @@ impl Scratch {
         Recorder::create(&self.0, "alice", start, Duration::from_secs(1_700_000_000)).unwrap()
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(super) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.0.join(name)).unwrap()
     }
 }
@@ -142,8 +143,7 @@ fn stored(codec: VideoCodec, frame: &Sent) -> Vec<u8> {
     if frame.kind == MediaKind::Audio || codec == VideoCodec::Vp8 {
         return frame.data.to_vec();
     }
-    let set = |nal: &[u8]| matches!(h264::kind(nal), h264::SPS | h264::PPS);
-    let kept = h264::nal_units(&frame.data).filter(|nal| !set(nal) && !h264::is_dispensable(nal));
+    let kept = h264::nal_units(&frame.data).filter(|nal| !h264::is_dispensable(nal));
     h264::join_lengths(kept).to_vec()
 }
 
@@ -157,7 +157,7 @@ fn every_frame_is_read_back_with_its_time() {
         let sent = clip(name, 5);
         let mut recorder = scratch.recorder(start);
         feed(&mut recorder, start, codec, &sent);
-        let recorded = recorder.finish().unwrap();
+        let recorded = recorder.finish();
         let file = scratch.read(&format!("alice.{extension}"));
         assert_eq!(recorded.files[0].bytes, file.len() as u64, "{name}");
         assert_eq!(recorded.video_frames + recorded.audio_frames, sent.len() as u64);
@@ -197,7 +197,7 @@ fn the_index_points_at_key_frames() {
         let (scratch, start) = (Scratch::new(&format!("index-{extension}")), base());
         let mut recorder = scratch.recorder(start);
         feed(&mut recorder, start, codec, &clip(name, 8));
-        recorder.finish().unwrap();
+        recorder.finish();
         let file = scratch.read(&format!("alice.{extension}"));
         let top = elements(&file);
         assert_eq!(top.len(), 2, "a header and a segment of the right size");
@@ -227,7 +227,7 @@ fn sound_alone_makes_a_file_that_can_be_searched() {
     let mut recorder = scratch.recorder(start);
     let sent = track(MediaKind::Audio, "speech-opus.ogg", 5);
     feed(&mut recorder, start, VideoCodec::Vp8, &sent);
-    recorder.finish().unwrap();
+    recorder.finish();
     let file = scratch.read("alice.webm");
     let segment = elements(&file)[1].2;
     let cues = elements(segment).last().unwrap().2;
@@ -246,7 +246,7 @@ fn h264_that_joins_sound_late_makes_the_file_matroska() {
     sent.sort_by_key(|frame| frame.time);
     feed(&mut recorder, start, VideoCodec::H264, &sent);
     assert!(scratch.0.join("alice.webm").exists() || scratch.0.join("alice.mkv").exists());
-    let recorded = recorder.finish().unwrap();
+    let recorded = recorder.finish();
     assert!(recorded.files[0].path.ends_with("alice.mkv"));
     assert!(!scratch.0.join("alice.webm").exists());
     let (packets, _) = demuxed(scratch.read("alice.mkv"));
@@ -263,89 +263,29 @@ fn lost_frames_leave_a_gap_and_those_before_the_first_key_frame_are_left_out() {
     recorder.frame(MediaKind::Video, Some(VideoCodec::Vp8), &early, false, 7, start);
     let kept: Vec<Sent> = sent.into_iter().filter(|f| !(1000..2000).contains(&f.time.as_millis())).collect();
     feed(&mut recorder, start, VideoCodec::Vp8, &kept);
-    recorder.finish().unwrap();
+    recorder.finish();
     let (packets, _) = demuxed(scratch.read("alice.webm"));
     let times: Vec<i64> = packets.iter().map(|packet| packet.1).collect();
     assert_eq!(times, kept.iter().map(Sent::millis).collect::<Vec<_>>());
 }
 
 #[test]
-fn packets_and_signaling_have_files_of_their_own() {
-    let (scratch, start) = (Scratch::new("own"), base());
+fn pictures_that_come_late_stand_where_the_senders_clock_says() {
+    const LATE: Duration = Duration::from_millis(400);
+    let (scratch, start) = (Scratch::new("reports"), base());
     let mut recorder = scratch.recorder(start);
-    let packet = RtpPacket {
-        payload_type: 111,
-        sequence: 1,
-        timestamp: 2,
-        marker: false,
-        ssrc: 3,
-        payload: Bytes::from_static(b"abc"),
-    };
-    recorder.rtp(start + Duration::from_millis(1500), MediaKind::Audio, &packet);
-    recorder.signaling(start + Duration::from_millis(3), true, b"CONNECT\nhost:h\npasscode:hunter2\n\n\0");
-    let recorded = recorder.finish().unwrap();
-    assert_eq!((recorded.packets, recorded.files.len()), (1, 2), "no media, no media file");
-    let capture = scratch.read("alice.pcap");
-    assert_eq!(capture.len(), 24 + 16 + 40 + 3);
-    assert_eq!(capture[24..28], 1_700_000_001_u32.to_le_bytes());
-    assert_eq!(capture[28..32], 500_000_u32.to_le_bytes());
-    let lines = String::from_utf8(scratch.read("alice-signaling.jsonl")).unwrap();
-    assert!(lines.starts_with(r#"{"at_ms":3.0,"sent":true,"frame":"CONNECT""#), "{lines}");
-    assert!(lines.ends_with('\n') && !lines.contains("hunter2"), "{lines}");
-}
-
-#[test]
-fn a_full_disk_ends_the_media_file_and_nothing_else() {
-    let (scratch, start) = (Scratch::new("full"), base());
-    let mut recorder = scratch.recorder(start);
-    recorder.media.output = Some(Output::over(&scratch.0.join("alice.webm"), SmallDisk::with_room(3000)));
-    feed(&mut recorder, start, VideoCodec::Vp8, &clip("bunny-vp8-opus.webm", 4));
-    recorder.signaling(start, false, b"\n");
-    let recorded = recorder.finish().unwrap();
-    let stopped: Vec<bool> = recorded.files.iter().map(|file| file.stopped.is_some()).collect();
-    assert_eq!(stopped, [true, false, false]);
-}
-
-#[test]
-fn a_recording_without_one_complete_file_is_an_error() {
-    let (scratch, start) = (Scratch::new("nothing"), base());
-    let mut recorder = scratch.recorder(start);
-    recorder.packets = Output::over(&scratch.0.join("none.pcap"), SmallDisk::with_room(0));
-    recorder.signaling = Output::over(&scratch.0.join("none.jsonl"), SmallDisk::with_room(0));
-    let packet =
-        RtpPacket { payload_type: 0, sequence: 0, timestamp: 0, marker: false, ssrc: 0, payload: Bytes::new() };
-    recorder.rtp(start, MediaKind::Audio, &packet);
-    recorder.signaling(start, true, b"\n");
-    assert!(matches!(recorder.finish(), Err(RecordError::Incomplete { .. })));
-}
-
-#[test]
-fn files_of_an_earlier_call_are_replaced() {
-    let scratch = Scratch::new("again");
-    fs::create_dir_all(&scratch.0).unwrap();
-    for name in ["alice.webm", "alice.mkv", "alice.pcap"] {
-        fs::write(scratch.0.join(name), [7; 100]).unwrap();
+    let mut sent = clip("bunny-vp8-opus.webm", 3);
+    sent.iter_mut().filter(|frame| frame.kind == MediaKind::Video).for_each(|frame| frame.time += LATE);
+    sent.sort_by_key(|frame| frame.time);
+    let begun = sent.partition_point(|frame| frame.time < Duration::from_secs(1));
+    feed(&mut recorder, start, VideoCodec::Vp8, &sent[..begun]);
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        let timestamp = rate(kind).wrapping_sub(50_000);
+        recorder.sender_report(kind, (3_900_000_000 + 1) << 32, timestamp, start + Duration::from_secs(1));
     }
-    scratch.recorder(base()).finish().unwrap();
-    assert!(!scratch.0.join("alice.webm").exists() && !scratch.0.join("alice.mkv").exists());
-    assert_eq!(scratch.read("alice.pcap"), pcap::file_header());
-}
-
-#[test]
-fn peer_names_cannot_leave_the_folder() {
-    for (peer, name) in
-        [("bob", "bob"), ("../../etc/x", "etc-x"), ("a b.c", "a-b-c"), ("...", "peer"), ("Zoë_1", "Zoë_1")]
-    {
-        assert_eq!(file_name(peer), name);
-    }
-    assert_eq!(file_name(&"x".repeat(500)).len(), 40);
-}
-
-#[test]
-fn a_folder_that_cannot_be_made_is_named() {
-    let scratch = Scratch::new("file");
-    fs::write(&scratch.0, b"").unwrap();
-    let error = Recorder::create(&scratch.0.join("sub"), "a", base(), Duration::ZERO).unwrap_err();
-    assert!(matches!(&error, RecordError::Folder { path, .. } if path.ends_with("sub")), "{error}");
-    fs::remove_file(&scratch.0).unwrap();
+    feed(&mut recorder, start, VideoCodec::Vp8, &sent[begun..]);
+    recorder.finish();
+    let (packets, _) = demuxed(scratch.read("alice.webm"));
+    let first = |track: u32| packets.iter().find(|packet| packet.0 == track).unwrap().1;
+    assert_eq!((first(1), first(2)), (0, -6), "the delay of the decoder is taken off");
 }

@@ -13,8 +13,6 @@ const MOST_PRIVATE: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Video {
     track: Option<VideoTrack>,
-    /// The parameter sets of H264 that the track's description holds.
-    known: Vec<Bytes>,
 }
 
 /// Why a frame cannot go into the file.
@@ -35,7 +33,8 @@ impl Video {
     }
 
     /// The frame's bytes for the file. VP8 stays as it is and carries its own sizes, also when they change; H264 comes
-    /// as Annex B and leaves with lengths, without the parameter sets that the track has told already.
+    /// as Annex B and leaves with lengths. Parameter sets stay in it, also those that the track has told already: a
+    /// sender that goes back to its first size names them again, and a decoder has forgotten them by then.
     pub(super) fn sample(&mut self, codec: VideoCodec, data: &Bytes, key: bool) -> Result<Bytes, Unfit> {
         match &self.track {
             Some(track) if track.codec != codec => return Err(Unfit::OtherCodec),
@@ -45,7 +44,7 @@ impl Video {
         }
         let sample = match codec {
             VideoCodec::Vp8 => data.clone(),
-            VideoCodec::H264 => h264::join_lengths(h264::nal_units(data).filter(|nal| self.belongs(nal))),
+            VideoCodec::H264 => h264::join_lengths(h264::nal_units(data).filter(|nal| !h264::is_dispensable(nal))),
         };
         if sample.is_empty() { Err(Unfit::Empty) } else { Ok(sample) }
     }
@@ -60,17 +59,11 @@ impl Video {
                 let config = parameter_sets(data);
                 let sps = config.sps.first().and_then(|sps| h264::Sps::parse(sps))?;
                 let private = config.to_record().filter(|record| record.len() <= MOST_PRIVATE)?;
-                self.known = [config.sps, config.pps].concat();
                 VideoTrack { codec, width: sps.width, height: sps.height, private }
             }
         };
         self.track = Some(track);
         Some(())
-    }
-
-    /// New parameter sets of a sender that changes its size stay in the stream, where decoders find them.
-    fn belongs(&self, nal: &[u8]) -> bool {
-        !h264::is_dispensable(nal) && !self.known.iter().any(|known| known == nal)
     }
 }
 
@@ -127,14 +120,18 @@ mod tests {
         assert_eq!((track.width, track.height), (640, 360), "without the scaling bits");
     }
 
+    fn nals(sample: &Bytes) -> Vec<&[u8]> {
+        h264::split_lengths(sample, 4).unwrap()
+    }
+
     #[test]
-    fn h264_tells_its_parameter_sets_once() {
+    fn h264_leaves_with_lengths_and_its_first_parameter_sets_describe_the_track() {
         let mut video = Video::default();
         let key = annex_b(&[&[9, 0xf0], SPS, PPS, &[0x65, 0x88, 1]]);
-        for _ in 0..2 {
-            let sample = video.sample(VideoCodec::H264, &key, true).unwrap();
-            assert_eq!(sample[..], [0, 0, 0, 3, 0x65, 0x88, 1]);
-        }
+        let sample = video.sample(VideoCodec::H264, &key, true).unwrap();
+        assert_eq!(nals(&sample), [SPS, PPS, &[0x65, 0x88, 1]], "without the delimiter");
+        let inter = video.sample(VideoCodec::H264, &annex_b(&[&[0x41, 0x9a, 2]]), false).unwrap();
+        assert_eq!(inter[..], [0, 0, 0, 3, 0x41, 0x9a, 2]);
         let track = video.track().unwrap();
         assert_eq!((track.width, track.height), (640, 360));
         let config = AvcConfig::parse(&track.private).unwrap();
@@ -142,12 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn other_parameter_sets_later_stay_in_the_stream() {
+    fn a_sender_that_goes_back_to_its_first_size_tells_it_again() {
+        const OTHER: &[u8] = &[0x67, 0x42, 0xc0, 0x1f, 0xd9, 0x01, 0x40, 0x16, 0xe8];
         let mut video = Video::default();
-        video.sample(VideoCodec::H264, &annex_b(&[SPS, PPS, &[0x65, 0x88]]), true).unwrap();
-        let other = annex_b(&[SPS, &[0x68, 0xce, 1], &[0x65, 0x88]]);
-        let sample = video.sample(VideoCodec::H264, &other, true).unwrap();
-        assert_eq!(h264::split_lengths(&sample, 4).unwrap(), [&[0x68, 0xce, 1][..], &[0x65, 0x88]]);
+        for sps in [SPS, OTHER, SPS] {
+            let key = annex_b(&[sps, PPS, &[0x65, 0x88]]);
+            let sample = video.sample(VideoCodec::H264, &key, true).unwrap();
+            assert_eq!(nals(&sample), [sps, PPS, &[0x65, 0x88]]);
+        }
+        let config = AvcConfig::parse(&video.track().unwrap().private).unwrap();
+        assert_eq!(config.sps, [SPS], "the track stays what it was");
     }
 
     #[test]

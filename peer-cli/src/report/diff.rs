@@ -1,21 +1,21 @@
-//! Two reports compared: since when is it slower, and what else has changed.
-//!
-//! A change counts only beyond its noise. Of a metric with a spread its median is compared, and the noise is the distance
-//! from there to the 95th percentile, the larger one of the two reports. Of a single figure the noise is 10 %. In both
-//! cases it is at least a floor for the unit, such as 5 ms.
+//! Two reports compared: since when is it slower, and what else has got worse. What is compared, and which changes count,
+//! stands in [`RULES`].
 
 use serde::Serialize;
 
+use noise::Figure;
+
 use super::Report;
-use super::metrics::{self, Better, Metric, Reading, Unit};
+use super::metrics::{self, Better, Metric, Reading, fixed, plausible};
 use super::terminal::words::utc;
 use crate::clock::round;
-use crate::measure::Distribution;
 
+mod noise;
 mod show;
 #[cfg(test)]
 mod tests;
 
+pub use noise::RULES;
 pub use show::render;
 
 /// What changed from one report to another.
@@ -27,7 +27,9 @@ pub struct Diff {
     pub before: Side,
     /// The report compared.
     pub after: Side,
-    /// Every metric that either report has, for each place: the worst first, what stayed the same last.
+    /// What could not be compared, and why, each in one sentence.
+    pub notes: Vec<String>,
+    /// Every metric worth comparing that either report has, for each place: the worst first, what stayed the same last.
     pub changes: Vec<Change>,
 }
 
@@ -90,12 +92,14 @@ pub enum Trend {
 /// Compares two reports. Two of `--repeat` are compared over all their calls.
 pub fn diff(before: &Report, after: &Report) -> Diff {
     let pooled = before.repeat.is_some() && after.repeat.is_some();
-    let mut changes: Vec<Change> =
-        metrics::all().iter().flat_map(|metric| changes_of(metric, before, after, pooled)).collect();
+    let alike = noise::is_alike(before, after);
+    let compared = metrics::all().iter().filter(|metric| noise::is_compared(metric, alike));
+    let mut changes: Vec<Change> = compared.flat_map(|metric| changes_of(metric, before, after, pooled)).collect();
     // The sort is stable: what is equally bad stays in the order of the registry.
     changes.sort_by(|a, b| a.trend.cmp(&b.trend).then_with(|| b.severity().total_cmp(&a.severity())));
+    let notes = notes(before, after, alike);
     let (before, after) = (side(before), side(after));
-    Diff { headline: headline(&before, &after, &changes), before, after, changes }
+    Diff { headline: headline(&before, &after, &changes), before, after, notes, changes }
 }
 
 impl Change {
@@ -110,8 +114,32 @@ impl Change {
     }
 
     fn is_slower(&self) -> bool {
-        self.trend == Trend::Worse && self.unit == Unit::Milliseconds.symbol()
+        self.trend == Trend::Worse && metrics::find(&self.metric).is_some_and(noise::is_delay)
     }
+}
+
+/// Why a figure that a reader may look for is not there.
+fn notes(before: &Report, after: &Report, alike: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !alike {
+        let seconds = |report: &Report| fixed(report.duration_ms / 1000.0, 1);
+        notes.push(format!(
+            "A took {} s and B {} s: counts of faults, which grow with the length of a call, are left out.",
+            seconds(before),
+            seconds(after)
+        ));
+    }
+    if before.judge != after.judge {
+        notes.push(format!(
+            "A was judged by {} and B by {}: what only one of them looked at is gone or new.",
+            before.judge.name(),
+            after.judge.name()
+        ));
+    }
+    if before.repeat.is_some() != after.repeat.is_some() {
+        notes.push("One of them has several calls; compared is the one that its report shows.".to_owned());
+    }
+    notes
 }
 
 fn side(report: &Report) -> Side {
@@ -124,9 +152,6 @@ fn side(report: &Report) -> Side {
     }
 }
 
-/// A figure, and how far the figures behind it reach upwards.
-type Figure = (f64, Option<f64>);
-
 fn changes_of(metric: &Metric, before: &Report, after: &Report, pooled: bool) -> Vec<Change> {
     let (before, after) = (figures(metric, before, pooled), figures(metric, after, pooled));
     let at = |figures: &[(String, Figure)], place: &str| {
@@ -134,24 +159,30 @@ fn changes_of(metric: &Metric, before: &Report, after: &Report, pooled: bool) ->
     };
     let gone_or_kept = before.iter().map(|(place, _)| place);
     let new = after.iter().map(|(place, _)| place).filter(|place| at(&before, place).is_none());
-    gone_or_kept.chain(new).map(|place| change(metric, place, at(&before, place), at(&after, place))).collect()
+    let places = gone_or_kept.chain(new);
+    let places = places
+        .filter(|place| !noise::is_fleeting(metric) || at(&before, place).is_some() == at(&after, place).is_some());
+    places.map(|place| change(metric, place, at(&before, place), at(&after, place), pooled)).collect()
 }
 
 fn figures(metric: &Metric, report: &Report, pooled: bool) -> Vec<(String, Figure)> {
-    let figure = |spread: &Distribution| (spread.p50, Some((spread.p95 - spread.p50).abs()));
     if let Some(repeat) = report.repeat.as_ref().filter(|_| pooled && !metric.counts_calls()) {
-        return repeat.metrics.get(metric.name).map(|spread| (String::new(), figure(spread))).into_iter().collect();
+        let spread = repeat.metrics.get(metric.name);
+        return spread.map(|spread| (String::new(), noise::over_calls(spread, repeat))).into_iter().collect();
     }
-    let samples = metric.values(report).into_iter().map(|sample| match sample.reading {
-        Reading::Value(value) => (sample.place, (value, None)),
-        Reading::Spread(spread) => (sample.place, figure(&spread)),
+    let samples = metric.values(report).into_iter().map(|sample| {
+        let figure = match sample.reading {
+            Reading::Value(value) => noise::single(metric, value, &sample.place, report),
+            Reading::Spread(spread) => noise::in_call(&spread),
+        };
+        (sample.place, figure)
     });
     samples.collect()
 }
 
-fn change(metric: &Metric, place: &str, before: Option<Figure>, after: Option<Figure>) -> Change {
-    let change = before.zip(after).map(|((before, _), (after, _))| round(after - before));
-    let noise = noise(metric.unit, before, after);
+fn change(metric: &Metric, place: &str, before: Option<Figure>, after: Option<Figure>, pooled: bool) -> Change {
+    let change = before.zip(after).map(|(before, after)| round(after.value - before.value));
+    let noise = noise::noise(metric, before, after, pooled);
     let trend = match (before, after, change) {
         (None, _, _) => Trend::New,
         (_, None, _) => Trend::Gone,
@@ -163,25 +194,19 @@ fn change(metric: &Metric, place: &str, before: Option<Figure>, after: Option<Fi
         },
         (Some(_), Some(_), _) => Trend::Same,
     };
-    let before = before.map(|(figure, _)| figure);
-    let share = change.zip(before).filter(|(_, before)| *before != 0.0);
+    let before = before.map(|figure| figure.value);
+    let share = change.zip(before).map(|(change, before)| change / before.abs() * 100.0);
     Change {
         metric: metric.name.to_owned(),
         place: place.to_owned(),
         unit: metric.unit.symbol().to_owned(),
         trend,
         before,
-        after: after.map(|(figure, _)| figure),
+        after: after.map(|figure| figure.value),
         change,
-        percent: share.map(|(change, before)| round(change / before.abs() * 100.0)),
+        percent: share.filter(|percent| plausible(*percent)).map(round),
         noise: round(noise),
     }
-}
-
-fn noise(unit: Unit, before: Option<Figure>, after: Option<Figure>) -> f64 {
-    let spread = [before, after].into_iter().flatten().filter_map(|(_, spread)| spread).reduce(f64::max);
-    let share = before.map_or(0.0, |(figure, _)| figure.abs() * 0.1);
-    spread.unwrap_or(share).max(unit.floor())
 }
 
 fn headline(before: &Side, after: &Side, changes: &[Change]) -> String {

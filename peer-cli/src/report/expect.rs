@@ -4,19 +4,24 @@
 //!
 //! * METRIC is a name of [`metrics`].
 //! * OPERATOR is `<`, `<=`, `>`, `>=`, `=` (or `==`) or `!=`.
-//! * UNIT is one that measures the same as the metric's own (`ms`, `s`, `us`; `kbps`, `Mbps`, `bps`; `%`; `dB`; `dBFS`;
-//!   `fps`; `B`, `kB`, `MB`, `GB`; `Hz`, `kHz`; `px`); without one the metric's own is meant.
+//! * UNIT is one that measures the same as the metric's own, as one usually spells it: `ms`, `s`, `us`, `min`; `kbps` or
+//!   `kbit/s`, `Mbps` or `Mbit/s`, `kB/s`; `%`; `dB`; `dBFS`; `fps`; `B`, `kB`, `MB`, `GB`, `MiB`; `Hz`, `kHz`; `px`;
+//!   without one the metric's own is meant.
 //!
 //! **Without an aggregate every sample must hold**: each peer, each direction, each call. Of a metric with a spread in
 //! each direction (latency, PSNR) its 95th percentile is taken where lower is better, its median otherwise.
 //!
-//! **With an aggregate** (`p50`, `p95`, `p99`, `min`, `max`, `mean`) that figure over all samples must hold. Of a metric
-//! with a spread in each direction it is that figure of each direction, and each of them must hold. With `--repeat` it is
-//! that figure over all peers, directions and calls; `!=` then asks that a value lies outside of everything measured.
+//! **With an aggregate** (`p50` or `median`, `p95`, `p99`, `min`, `max`, `mean`) that figure over all samples must hold. Of
+//! a metric with a spread in each direction it is that figure of each direction, and each of them must hold. With
+//! `--repeat` it is that figure over all peers, directions and calls; `!=` then asks that a value lies outside of
+//! everything measured.
 //!
 //! **What was not measured does not hold.**
+//!
+//! **Calls of `--repeat` that fail** fail the run, unless `failed_calls` or `ok_percent` is asked for: then that decides
+//! how many may. The other expectations are held against what was measured, in calls that failed too.
 
-use super::metrics::{self, Aggregate, Metric, Unit};
+use super::metrics::{self, Aggregate, Metric};
 use super::{Checked, Report};
 
 mod check;
@@ -72,7 +77,7 @@ pub enum ExpectProblem {
         hint: String,
     },
     /// There is no such aggregate.
-    #[error("{name:?} behind {metric} is no aggregate{hint}; allowed are p50, p95, p99, min, max and mean")]
+    #[error("{name:?} behind {metric} is no aggregate{hint}; allowed are p50 (median), p95, p99, min, max and mean")]
     Aggregate {
         /// What was written behind the metric's dot.
         name: String,
@@ -145,18 +150,21 @@ impl Expectation {
     }
 }
 
-/// Reads a file of expectations: one in each line, `#` begins a comment, and `warn` before one makes it a warning.
+/// Reads a file of expectations: one in each line, `#` begins a comment, and `warn` before one, in small or capital
+/// letters and with or without a colon, makes it a warning. Lines may end as on Windows.
 ///
 /// # Errors
 /// The first line that is none, with its number.
 pub fn parse_file(text: &str) -> Result<Vec<Expectation>, ExpectError> {
     let mut found = Vec::new();
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let warned = line.strip_prefix("warn").filter(|rest| rest.starts_with(char::is_whitespace));
+        let warned = warning(line);
         let expectation = parse::expectation(warned.unwrap_or(line), warned.is_some())
             .map_err(|problem| ExpectError::Line { line: index + 1, problem })?;
         found.push(expectation);
@@ -164,17 +172,22 @@ pub fn parse_file(text: &str) -> Result<Vec<Expectation>, ExpectError> {
     Ok(found)
 }
 
+/// Whether what was asked for says itself how many of the calls of `--repeat` may fail: whoever writes `ok_percent>=95` or
+/// `failed_calls<2` wants that decided, and not by the first call that fails. A mere warning decides nothing. See
+/// [`super::repeat::tolerate`].
+pub fn decides_failures(expectations: &[Expectation]) -> bool {
+    expectations.iter().any(|expectation| !expectation.warning && expectation.metric.counts_failures())
+}
+
 /// Says of each expectation whether it holds.
 pub fn check(expectations: &[Expectation], report: &Report) -> Vec<Checked> {
     expectations.iter().map(|expectation| check::one(expectation, report)).collect()
 }
 
-/// Whether a metric's figures may be compared with this unit, and how many of the metric's own unit it is.
-fn factor(unit: Unit, written: &str) -> Option<f64> {
-    if written.is_empty() {
-        return Some(1.0);
-    }
-    unit.accepted().iter().find(|(symbol, _)| *symbol == written).map(|(_, factor)| *factor)
+/// What a line asks for with a mere warning.
+fn warning(line: &str) -> Option<&str> {
+    let (word, rest) = line.split_once(|c: char| c.is_whitespace() || c == ':')?;
+    word.eq_ignore_ascii_case("warn").then(|| rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':'))
 }
 
 /// The nearest of some words, as the middle of a sentence.

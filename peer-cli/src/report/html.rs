@@ -7,6 +7,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Report;
+use super::terminal::visible;
 
 mod arrows;
 mod axis;
@@ -14,11 +15,10 @@ mod details;
 mod figures;
 mod ice;
 mod labels;
+mod moments;
 mod overtime;
 mod plot;
 mod repeat;
-#[cfg(test)]
-mod sample;
 mod script;
 mod snapshots;
 mod stages;
@@ -26,8 +26,10 @@ mod tables;
 mod text;
 mod thin;
 mod timeline;
+mod track;
 mod verdict;
 mod waterfall;
+mod wires;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -67,7 +69,14 @@ pub fn render(report: &Report) -> String {
             }
         }
     };
-    page.into_string()
+    harmless(&page.into_string())
+}
+
+/// A page on which nothing steers what shows it: no control characters, and none that turn the direction of writing. Names
+/// and sentences of others stand in it, and the page itself has no use for any.
+fn harmless(page: &str) -> String {
+    let lines: Vec<String> = page.split('\n').map(visible).collect();
+    lines.join("\n")
 }
 
 /// A part of the page.
@@ -111,6 +120,7 @@ fn footer(report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sample;
 
     /// Elements that have no end tag.
     const VOID: [&str; 2] = ["meta", "img"];
@@ -142,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_whole_report_is_well_formed_and_has_all_its_parts() {
-        let page = render(&sample::call());
+        let page = render(&sample::healthy());
         balanced(&page);
         for id in ["expectations", "figures", "setup", "path", "time", "pictures", "details", "process"] {
             assert!(page.contains(&format!("<h2 id=\"{id}\">")), "{id} is missing");
@@ -163,7 +173,7 @@ mod tests {
 
     #[test]
     fn one_peer_alone_is_a_report_too() {
-        let mut report = sample::call();
+        let mut report = sample::healthy();
         report.peers.truncate(1);
         report.directions.truncate(1);
         balanced(&render(&report));
@@ -172,22 +182,59 @@ mod tests {
     #[test]
     fn nothing_of_a_report_becomes_markup() {
         let evil = "\"><script>alert('x')</script><img src=x onerror=y>";
-        let mut text = sample::call().to_json();
-        for harmless in ["alice", "bob", "room-1", "The call works.", "worst", "OFFER", "ready", "shared-clock", "VP8"]
-        {
+        let mut text = sample::healthy().to_json();
+        let sentence = sample::healthy().verdict.sentence;
+        for word in ["alice", "bob", "call-1", &sentence, "worst", "OFFER", "ready", "shared-clock", "VP8"] {
             let quoted = |text: &str| serde_json::to_string(text).unwrap();
-            text = text.replace(&quoted(harmless), &quoted(&format!("{harmless}{evil}")));
+            text = text.replace(&quoted(word), &quoted(&format!("{word}{evil}")));
         }
         let page = render(&Report::from_json(&text).unwrap());
         balanced(&page);
-        assert!(page.contains("room-1&quot;&gt;&lt;script&gt;alert"));
+        assert!(page.contains("call-1&quot;&gt;&lt;script&gt;alert"));
         assert_eq!(page.matches("<script>").count(), 1);
         assert!(!page.contains("<img src=x"));
     }
 
     #[test]
+    fn nothing_of_a_report_turns_the_words_around_it() {
+        let mut report = sample::healthy();
+        report.verdict.facts = vec!["\u{202e}fact\u{2066} with\u{1b}[2J\u{200f} marks".to_owned()];
+        report.peers[0].name = "ali\u{202d}ce\nx".to_owned();
+        let page = render(&report);
+        let steers =
+            |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
+        assert!(!page.contains(steers) && !page.contains('\u{2066}'));
+        assert!(page.contains("fact") && page.contains("with\u{fffd}[2J"));
+        assert!(page.contains(script::SCRIPT) && page.contains(STYLE), "our own words stay as they are");
+    }
+
+    #[test]
+    fn figures_that_nobody_measured_break_neither_axes_nor_words() {
+        let mut report = sample::healthy();
+        report.duration_ms = 1e308;
+        for direction in &mut report.directions {
+            let (video, series) = (direction.video.as_mut().unwrap(), direction.series.as_mut().unwrap());
+            (video.fps, video.stream.bitrate_kbps, video.freeze_ms) = (1e308, -1e308, f64::MAX);
+            video.ssim = video.ssim.map(|ssim| crate::measure::Distribution { p50: 1e300, ..ssim });
+            (series.fps[3], series.video_kbps[4]) = (Some(f32::MAX), Some(f32::INFINITY));
+        }
+        for (n, stamp) in report.peers[0].phases.iter_mut().enumerate() {
+            stamp.at_ms = if n % 2 == 0 { 1e308 } else { -1e308 };
+        }
+        report.peers[1].messages.iter_mut().for_each(|message| message.at_ms = 1e300);
+        let page = render(&report);
+        balanced(&page);
+        for nonsense in ["NaN", ">inf", "inf\u{a0}", "\u{202f}000\u{202f}000\u{202f}000\u{202f}000\u{202f}000"] {
+            assert!(!page.contains(nonsense), "{nonsense}");
+        }
+        let digits = markup(&page).split(|c: char| !c.is_ascii_digit()).map(str::len).max();
+        assert!(digits.is_some_and(|digits| digits <= 20), "{digits:?} digits in a row");
+        assert!(page.contains("The call over time") && page.contains("bob had its first sound"), "the rest is there");
+    }
+
+    #[test]
     fn nothing_is_loaded_from_anywhere() {
-        let page = render(&sample::call());
+        let page = render(&sample::healthy());
         for fetch in ["http://", "https://", "url(", "@import", "src=\"//", "<link", "<iframe"] {
             assert!(!page.contains(fetch), "{fetch} in the page");
         }
@@ -196,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_heading_never_skips_a_level() {
-        let page = render(&sample::call());
+        let page = render(&sample::healthy());
         let levels: Vec<u32> =
             markup(&page).split("<h").skip(1).filter_map(|rest| rest.chars().next()?.to_digit(10)).collect();
         assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");

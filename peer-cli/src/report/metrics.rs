@@ -11,19 +11,22 @@ use crate::measure::Distribution;
 
 mod aggregate;
 mod call;
+mod list;
 mod media;
 mod nearest;
 mod pool;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod unit;
 
 pub use aggregate::Aggregate;
+pub use list::list;
 pub use unit::{Better, Unit};
 
 pub(super) use nearest::nearest_of;
 pub(super) use pool::{pool, spread};
-pub(super) use unit::number;
+pub(super) use unit::{fixed, number, plausible};
 
 /// A figure that a report may hold.
 #[derive(Debug, Clone, Copy)]
@@ -70,10 +73,13 @@ pub enum Reading {
 }
 
 impl Reading {
-    fn is_finite(&self) -> bool {
+    /// Whether it can have been measured; what a report from elsewhere holds need not.
+    fn is_plausible(&self) -> bool {
         match self {
-            Self::Value(value) => value.is_finite(),
-            Self::Spread(spread) => spread.p50.is_finite() && spread.p95.is_finite(),
+            Self::Value(value) => plausible(*value),
+            Self::Spread(Distribution { min, mean, p50, p95, p99, max, .. }) => {
+                [min, mean, p50, p95, p99, max].into_iter().all(|value| plausible(*value))
+            }
         }
     }
 }
@@ -93,8 +99,7 @@ enum Source {
 /// Every metric, in the order in which a call comes about.
 pub fn all() -> &'static [Metric] {
     static ALL: LazyLock<Vec<Metric>> = LazyLock::new(|| {
-        [call::SETUP, call::PATH, media::VIDEO, media::VIDEO_STREAM, media::AUDIO, media::AUDIO_STREAM, call::RUN]
-            .concat()
+        [call::SETUP, call::PATH, media::VIDEO, stream::VIDEO, media::AUDIO, stream::AUDIO, call::RUN].concat()
     });
     &ALL
 }
@@ -109,22 +114,6 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     nearest_of(name, all().iter().map(|metric| metric.name))
 }
 
-/// The table of `peer-cli metrics`: name, unit, which way is good, definition.
-pub fn list() -> String {
-    let (names, units) = (widest(|m| m.name), widest(|m| m.unit.symbol()));
-    let mut out = format!("{:<names$}  {:<units$}  {:<6}  {}\n", "name", "unit", "better", "definition");
-    for metric in all() {
-        let (unit, better) = (metric.unit.symbol(), metric.better.name());
-        out.push_str(&format!("{:<names$}  {unit:<units$}  {better:<6}  {}\n", metric.name, metric.about));
-    }
-    out
-}
-
-/// How wide a column of the list is; its head takes four letters.
-fn widest(of: fn(&Metric) -> &'static str) -> usize {
-    all().iter().map(|metric| of(metric).len()).max().unwrap_or_default().max(4)
-}
-
 impl Metric {
     /// What the report says about it: one sample for each peer or direction where it was measured. Empty where the
     /// report was not judged closely enough for it.
@@ -134,7 +123,7 @@ impl Metric {
             return samples;
         }
         let mut add = |place: &str, reading: Option<Reading>| {
-            if let Some(reading) = reading.filter(Reading::is_finite) {
+            if let Some(reading) = reading.filter(Reading::is_plausible) {
                 samples.push(Sample { place: place.to_owned(), reading });
             }
         };
@@ -172,9 +161,19 @@ impl Metric {
         matches!(self.source, Source::VideoSpread(_) | Source::AudioSpread(_) | Source::DirectionSpread(_))
     }
 
+    /// Whether it is the length of a step of setting a call up, which happens once in a call.
+    pub(super) fn is_step(&self) -> bool {
+        call::SETUP.contains(self)
+    }
+
     /// Whether it counts the calls of a run, and so has one figure however many calls there were.
     pub(super) fn counts_calls(&self) -> bool {
         matches!(self.name, "calls" | "failed_calls" | "ok_percent")
+    }
+
+    /// Whether it says how many of the calls of a run failed.
+    pub(super) fn counts_failures(&self) -> bool {
+        matches!(self.name, "failed_calls" | "ok_percent")
     }
 
     fn in_direction(&self, direction: &Direction) -> Option<Reading> {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Checked;
+
 /// What one of our peers did and saw.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -27,12 +29,51 @@ pub struct PeerReport {
     pub candidates: Vec<CandidateReport>,
     /// Candidate pairs that were tried, as they stood at the end.
     pub pairs: Vec<PairTried>,
-    /// What our own questions to the STUN and TURN servers found out after ICE had failed.
+    /// What our own questions to the STUN and TURN servers found out after ICE had failed or had lost its path.
     pub probes: Vec<ProbeReport>,
     /// What it sent.
     pub sent: Sent,
     /// Received packets that this process was too slow to take; they count as lost without being the network's fault.
     pub overrun: u64,
+    /// What `--record` left behind; absent where nothing was to be recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingReport>,
+}
+
+impl PeerReport {
+    /// The warning that its recording is not complete; `None` where it is, or where nothing was to be recorded.
+    pub fn recording_warning(&self) -> Option<Checked> {
+        let error = self.recording.as_ref()?.error.as_ref()?;
+        let text = format!("recording of {}", self.name);
+        let message = format!("the {text} is not complete: {error}");
+        Some(Checked { text, message, warning: true, ok: false, ..Checked::default() })
+    }
+}
+
+/// What a recording came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RecordingReport {
+    /// The files: the media where a frame came, the packets, the signaling.
+    pub files: Vec<RecordingFile>,
+    /// Packets, frames and signaling texts that were left out because the disk was too slow.
+    pub left_out: u64,
+    /// Why the recording is not complete, in one sentence; absent when it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One file of a recording.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RecordingFile {
+    /// Its path, with the folder as it was given. Where the name was taken, it is another one than the peer's.
+    pub path: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Why it ends before the call did, in the words of the system; absent when it does not. What is there can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// One milestone.
@@ -118,7 +159,8 @@ pub struct ProbeReport {
     pub url: String,
     /// What came of it.
     pub outcome: ProbeOutcome,
-    /// The same in one sentence, with the server's own words where it had some.
+    /// The same in one sentence, with the server's own words where it had some, and with the addresses of its name that
+    /// did not answer.
     pub message: String,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
@@ -144,7 +186,7 @@ pub enum ProbeOutcome {
     Quota,
     /// It allocates, and refuses to relay to the other side's address (403).
     PeerRefused,
-    /// It refused with another code, or its answer made no sense.
+    /// It refused with another code, its certificate is not trusted, or its answer made no sense.
     Refused,
 }
 
@@ -170,4 +212,24 @@ pub struct Sent {
     pub rtcp_rtt_ms: Option<f64>,
     /// What the congestion controller allowed at the end, in kbit/s; only with `--live`.
     pub target_kbps: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_that_is_not_complete_is_a_missed_warning() {
+        let mut peer = PeerReport { name: "alice".to_owned(), ..PeerReport::default() };
+        assert_eq!(peer.recording_warning(), None);
+        peer.recording = Some(RecordingReport::default());
+        assert_eq!(peer.recording_warning(), None);
+        let error = Some("a.webm ends early: No space left on device".to_owned());
+        peer.recording = Some(RecordingReport { error, ..RecordingReport::default() });
+        let warning = peer.recording_warning().unwrap();
+        assert!(warning.warning && !warning.ok);
+        assert_eq!(warning.text, "recording of alice");
+        let expected = "the recording of alice is not complete: a.webm ends early: No space left on device";
+        assert_eq!(warning.message, expected);
+    }
 }

@@ -1,14 +1,18 @@
-//! Two reports made by hand for the tests of every form: a call that works and one that does not.
+//! Reports made by hand for the tests of every form: a call that works, one that does not, and one with nothing in it.
 
 use super::{
     AudioReport, CandidateReport, Checked, Direction, JudgeLevel, MessageStamp, PairReport, PairTried, PeerReport,
-    PhaseStamp, ProbeOutcome, ProbeReport, ProcessReport, RelayReport, Report, SCHEMA, Sent, StreamReport, VideoReport,
+    PhaseStamp, ProbeOutcome, ProbeReport, ProcessReport, RelayReport, Report, SCHEMA, Sent, Snapshot, StreamReport,
+    VideoReport,
 };
-use crate::measure::Distribution;
+use crate::measure::{Distribution, Series};
 use crate::verdict::{Cause, Verdict};
 
 /// When the healthy call began: 2026-11-23 08:46:40 UTC.
 pub(crate) const STARTED: u64 = 1_795_423_600_000;
+
+/// A WebP of one pixel.
+pub(crate) const WEBP: &str = "UklGRiQAAABXRUJQVlA4IBgAAAAwAQCdASoBAAEAAgA0JaQAA3AA/vuUAAA=";
 
 /// A call of three seconds between alice and bob in which everything is well.
 pub(crate) fn healthy() -> Report {
@@ -110,6 +114,17 @@ pub(crate) fn failed() -> Report {
     report
 }
 
+/// A report with nothing in it, as an earlier version may have written it.
+pub(crate) fn empty() -> Report {
+    let text = r#"{
+        "schema": "dialtone.report/1", "version": "0.1.0", "started_unix_ms": 1735689600000, "duration_ms": 0.0,
+        "server": "ws://127.0.0.1:8080/ws", "embedded": true, "room": "room-1",
+        "verdict": {"ok": true, "code": "OK", "sentence": "The call works.", "remedy": null, "exit_code": 0},
+        "peers": [], "directions": [], "relay": null
+    }"#;
+    serde_json::from_str(text).expect("a report")
+}
+
 fn checked(text: &str, warning: bool, ok: bool, value: f64, message: &str) -> Checked {
     let unit = if text.contains("_ms") { "ms" } else { "fps" };
     Checked {
@@ -133,9 +148,11 @@ fn peer(name: &str, phases: &[(&str, f64)], [ours, theirs]: [&str; 2]) -> PeerRe
         server: Some("dialtone/0.1.0".to_owned()),
         phases: phases.iter().map(|(phase, at_ms)| PhaseStamp { phase: (*phase).to_owned(), at_ms: *at_ms }).collect(),
         messages: if offers {
-            vec![message("OFFER", 55.6, true), message("ANSWER", 58.3, false)]
+            let candidates = [56.0, 56.2, 56.4].map(|at_ms| message("CANDIDATE", at_ms, true));
+            [&[message("OFFER", 55.6, true)][..], &candidates, &[message("ANSWER", 58.3, false)]].concat()
         } else {
-            vec![message("OFFER", 57.0, false), message("ANSWER", 57.7, true)]
+            let candidates = [57.1, 57.2, 57.4].map(|at_ms| message("CANDIDATE", at_ms, false));
+            [&[message("OFFER", 57.0, false)][..], &candidates, &[message("ANSWER", 57.7, true)]].concat()
         },
         end: "hung-up".to_owned(),
         end_message: "hung up".to_owned(),
@@ -177,6 +194,7 @@ fn peer(name: &str, phases: &[(&str, f64)], [ours, theirs]: [&str; 2]) -> PeerRe
             target_kbps: None,
         },
         overrun: 0,
+        recording: None,
     }
 }
 
@@ -199,6 +217,14 @@ fn direction(from: &str, to: &str, tone_hz: f64) -> Direction {
             ssim: spread(6, [0.979, 0.981, 0.981, 0.983, 0.983, 0.983]),
             decode_cpu_ms: 210.0,
             judge_cpu_ms: 18.0,
+            snapshots: vec![Snapshot {
+                which: "worst".to_owned(),
+                at_ms: 1230.0,
+                width: 640,
+                height: 480,
+                psnr_db: Some(37.5),
+                webp_base64: WEBP.to_owned(),
+            }],
             ..VideoReport::default()
         }),
         audio: Some(AudioReport {
@@ -215,7 +241,27 @@ fn direction(from: &str, to: &str, tone_hz: f64) -> Direction {
         }),
         av_offset_ms: spread(3, [1.0, 2.0, 2.0, 3.0, 3.0, 3.0]),
         latency_basis: Some("shared-clock".to_owned()),
-        series: None,
+        remarks: Vec::new(),
+        series: Some(series()),
+    }
+}
+
+/// From the first packet to the end of the call, which both came in the middle of an entry.
+fn series() -> Series {
+    let whole = |first: f32, rest: f32, last: f32| {
+        let inner = std::iter::repeat_n(Some(rest), 29);
+        std::iter::once(Some(first)).chain(inner).chain([Some(last)]).collect::<Vec<_>>()
+    };
+    Series {
+        start_ms: 0.0,
+        interval_ms: 100.0,
+        video_kbps: whole(170.0, 1061.0, 0.0),
+        audio_kbps: whole(6.4, 32.0, 6.4),
+        fps: whole(10.0, 30.0, 0.0),
+        video_latency_ms: whole(16.0, 12.0, 12.0),
+        psnr_db: (0..31).map(|n: u8| n.is_multiple_of(5).then_some(38.0)).collect(),
+        level_dbfs: whole(-21.0, -15.0, -10.5),
+        ..Series::default()
     }
 }
 

@@ -9,11 +9,13 @@ use super::{PeerReport, Report};
 
 mod calls;
 pub(in crate::report) mod direction;
+mod plain;
 mod table;
 #[cfg(test)]
 mod tests;
 pub(in crate::report) mod words;
 
+pub use plain::{plain, visible};
 use words::{Standing, bytes};
 
 /// Whether and how to colour, and how much room there is.
@@ -56,12 +58,12 @@ impl Style {
 
 /// One line of the running log: a milestone of one peer.
 pub fn phase_line(at_ms: f64, peer: &str, words: &str, style: Style) -> String {
-    format!("{} {peer:<6} {words}", style.faint(&format!("{at_ms:>9.1} ms")))
+    format!("{} {:<6} {words}", style.faint(&format!("{at_ms:>9.1} ms")), plain(peer))
 }
 
 /// The verdict in one line: `PASS`, `WARN` (it works, and something is not as it was asked for) or `FAIL`, and why.
 pub fn verdict_line(report: &Report, style: Style) -> String {
-    format!("{} {}", style.standing(Standing::of(report)), report.verdict.sentence)
+    format!("{} {}", style.standing(Standing::of(report)), plain(&report.verdict.sentence))
 }
 
 /// Everything after the running log.
@@ -93,11 +95,14 @@ fn paths(out: &mut String, report: &Report) {
     for peer in &report.peers {
         path_line(out, peer);
     }
+    for peer in &report.peers {
+        recording_line(out, peer);
+    }
     let told = |peer: &&PeerReport| {
         peer.end == "hung-up" || peer.end_message.is_empty() || report.verdict.sentence.contains(&peer.end_message)
     };
     for peer in report.peers.iter().filter(|peer| !told(peer)) {
-        line(out, format_args!("{} {}", peer.name, peer.end_message));
+        line(out, format_args!("{} {}", plain(&peer.name), plain(&peer.end_message)));
     }
 }
 
@@ -108,24 +113,35 @@ fn path_line(out: &mut String, peer: &PeerReport) {
             out,
             format_args!(
                 "path of {:<6} {} {} -> {} {}{rtt}",
-                peer.name, pair.local, pair.local_address, pair.remote, pair.remote_address
+                plain(&peer.name),
+                plain(&pair.local),
+                plain(&pair.local_address),
+                plain(&pair.remote),
+                plain(&pair.remote_address)
             ),
         );
+    }
+}
+
+/// Where it was written down what a peer received: the names may be taken, so nobody can know them beforehand.
+fn recording_line(out: &mut String, peer: &PeerReport) {
+    let files = peer.recording.iter().flat_map(|recording| &recording.files);
+    let paths: Vec<_> = files.map(|file| plain(&file.path)).collect();
+    if !paths.is_empty() {
+        line(out, format_args!("recorded by {:<6} {}", plain(&peer.name), paths.join(", ")));
     }
 }
 
 /// What ICE tried, and what the STUN and TURN servers said when they were asked directly.
 fn clues(out: &mut String, report: &Report) {
     for peer in &report.peers {
+        let name = plain(&peer.name);
         if peer.pair.is_none() && !peer.pairs.is_empty() {
             let answered = peer.pairs.iter().filter(|pair| pair.responses_received > 0).count();
-            line(
-                out,
-                format_args!("ICE of {:<7} {} pairs tried, {answered} of them answered", peer.name, peer.pairs.len()),
-            );
+            line(out, format_args!("ICE of {name:<7} {} pairs tried, {answered} of them answered", peer.pairs.len()));
         }
         for probe in &peer.probes {
-            line(out, format_args!("{:<6} asked    {}, {:.0} ms", peer.name, probe.message, probe.took_ms));
+            line(out, format_args!("{name:<6} asked    {}, {:.0} ms", plain(&probe.message), probe.took_ms));
         }
     }
 }
@@ -139,7 +155,7 @@ fn usage(out: &mut String, report: &Report) {
                 relay.allocations,
                 bytes(relay.bytes_to_peers),
                 bytes(relay.bytes_to_clients),
-                relay.url
+                plain(&relay.url)
             ),
         );
     }
@@ -161,7 +177,7 @@ fn expectations(out: &mut String, report: &Report, style: Style) {
             (false, true) => style.warning("warned"),
             (false, false) => style.verdict(false, "missed"),
         };
-        line(out, format_args!("{mark}  {:<24} {}", checked.text, checked.message));
+        line(out, format_args!("{mark}  {:<24} {}", plain(&checked.text), plain(&checked.message)));
     }
     if !report.expectations.is_empty() {
         out.push('\n');
@@ -172,11 +188,11 @@ fn verdict(out: &mut String, report: &Report, style: Style) {
     let verdict = &report.verdict;
     line(out, format_args!("{}", verdict_line(report, style)));
     for fact in &verdict.facts {
-        line(out, format_args!("     - {fact}"));
+        line(out, format_args!("     - {}", plain(fact)));
     }
     let code = verdict.code.code();
     match &verdict.remedy {
-        Some(remedy) => line(out, format_args!("     {} {remedy} [{code}]", style.faint("Try:"))),
+        Some(remedy) => line(out, format_args!("     {} {} [{code}]", style.faint("Try:"), plain(remedy))),
         None if code != "OK" => line(out, format_args!("     [{code}]")),
         None => {}
     }

@@ -10,12 +10,8 @@ use webrtc::{
 };
 
 use super::{
-    IceServer, MediaKind, RtcConfig, RtcError, engine,
-    events::{Handler, Shared},
-    media::Outgoing,
-    packets,
-    prompt::Prompt,
-    watch::Watching,
+    IceServer, MediaKind, RtcConfig, RtcError, engine, events::Shared, handler::Handler, media::Outgoing, packets,
+    prompt::Prompt, turn_stream::Bridged, watch::Watching,
 };
 
 /// Opens the sockets and puts the stack together; nothing is sent yet.
@@ -29,11 +25,13 @@ pub(super) async fn build(
     let mut builder = PeerConnectionBuilder::new();
     let relayed = IceServer::any_named(&config.ice_servers, "turn");
     let runtime = if relayed { Prompt::around_default() } else { default_runtime() };
+    let (configuration, streams) = engine::configuration(config)?;
     if let Some(runtime) = runtime {
-        builder = builder.with_runtime(Watching::around(runtime, shared.checks()));
+        let runtime = Bridged::around(runtime, streams);
+        builder = builder.with_runtime(Watching::around(runtime, shared));
     }
     let pc = builder
-        .with_configuration(engine::configuration(config)?)
+        .with_configuration(configuration)
         .with_media_engine(media_engine)
         .with_setting_engine(engine::settings(config.relay_only, mdns))
         .with_interceptor_registry(registry)

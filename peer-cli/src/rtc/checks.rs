@@ -142,6 +142,13 @@ impl Checks {
         self.tried.iter().map(|(way, tried)| (*way, *tried, relayed(way))).collect()
     }
 
+    /// Whether a check of ours from this socket was answered by this address, or through this TURN server.
+    pub(super) fn is_proved(&self, local: SocketAddr, far: SocketAddr) -> bool {
+        self.tried
+            .iter()
+            .any(|(way, tried)| way.local == local && way.server.unwrap_or(way.remote) == far && tried.answered > 0)
+    }
+
     /// A check is a Binding request with a priority; without one it is a question to a STUN server.
     fn asked(&mut self, now: Instant, way: Way, bytes: &[u8]) {
         let Some(message) = decode(bytes) else { return };
@@ -271,6 +278,9 @@ mod tests {
         world.receives("192.0.2.1:1", "198.51.100.1:1", &answer(2));
         world.receives("192.0.2.1:1", "198.51.100.1:1", &answer(77));
         world.receives("192.0.2.1:1", "198.51.100.1:1", &check(5));
+        let proved = |far| world.checks.is_proved(at("192.0.2.1:1"), at(far));
+        assert!(proved("198.51.100.1:1"));
+        assert!(!proved("198.51.100.2:2") && !proved("198.51.100.9:3478"), "no check was answered from there");
         let way = |remote| Way { local: at("192.0.2.1:1"), server: None, remote: at(remote) };
         assert_eq!(
             world.checks.tried(),
@@ -308,6 +318,8 @@ mod tests {
         let way = Way { local: at(local), server: Some(at(server)), remote: at(remote) };
         let tried = Tried { sent: 2, answered: 2, rtt: Some(LATER) };
         assert_eq!(world.checks.tried(), [(way, tried, Some(at("203.0.113.1:50000")))]);
+        assert!(world.checks.is_proved(at(local), at(server)));
+        assert!(!world.checks.is_proved(at(local), at(remote)), "it is reached through the server alone");
     }
 
     #[test]

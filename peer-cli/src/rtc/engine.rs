@@ -23,6 +23,7 @@ use super::{
     ice_url,
     interceptors::{self, KeyFrameRequests},
     link::{self, Tap},
+    turn_stream::Streams,
 };
 use crate::media::VideoCodec;
 
@@ -162,6 +163,9 @@ pub(super) fn settings(relay_only: bool, mdns: bool) -> SettingEngine {
         // A browser's check often arrives before its trickled candidate and makes the remote "peer reflexive"; the
         // stack would then wait a second before it nominates a pair that works.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        // A restart opens new sockets on the interfaces there are by then, and makes new allocations: a machine that
+        // went from one network to another has no use for the old ones.
+        .with_discard_local_candidates_during_ice_restart(true)
         .with_multicast_dns_mode(if mdns { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled });
     if relay_only {
         // Nothing better than a relay can come, so there is nothing to wait for.
@@ -171,16 +175,18 @@ pub(super) fn settings(relay_only: bool, mdns: bool) -> SettingEngine {
     }
 }
 
-/// Servers and transport policy.
-pub(super) fn configuration(config: &RtcConfig) -> std::result::Result<RTCConfiguration, RtcError> {
-    Ok(RTCConfigurationBuilder::new()
-        .with_ice_servers(ice_url::ice_servers(config)?)
+/// Servers and transport policy, and the servers that are found behind a stream.
+pub(super) fn configuration(config: &RtcConfig) -> std::result::Result<(RTCConfiguration, Streams), RtcError> {
+    let (servers, streams) = ice_url::ice_servers(config)?;
+    let configuration = RTCConfigurationBuilder::new()
+        .with_ice_servers(servers)
         .with_ice_transport_policy(if config.relay_only {
             RTCIceTransportPolicy::Relay
         } else {
             RTCIceTransportPolicy::All
         })
-        .build())
+        .build();
+    Ok((configuration, streams))
 }
 
 fn video(mime_type: &str, parameters: &str) -> RTCRtpCodec {

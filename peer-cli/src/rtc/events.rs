@@ -1,6 +1,7 @@
 //! From the stack's callbacks to the application's channel.
 //!
-//! The callbacks run inside the task that also drives ICE, DTLS and every packet, so nothing here ever waits:
+//! The callbacks (`handler`) run inside the task that also drives ICE, DTLS and every packet, so nothing here ever
+//! waits:
 //!
 //! ```text
 //! callbacks, commands --try_send--> control queue --one pump task--> application's channel
@@ -13,6 +14,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -20,16 +22,16 @@ use std::{
 };
 
 use tokio::{sync::mpsc, task::JoinSet};
-use webrtc::{
-    media_stream::track_remote::TrackRemote,
-    peer_connection::{
-        PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionIceEvent,
-        RTCPeerConnectionState,
-    },
-};
+use webrtc::media_stream::track_remote::TrackRemote;
 
-use super::{MediaKind, PeerEvent, ReceivedCodec, checks::Checks, link::Link, media, sdp};
-use crate::call::{Candidate, DescriptionKind, IceState, RtcEvent};
+use super::{
+    MediaKind, PeerEvent, ReceivedCodec,
+    alerts::{Alert, Handshake},
+    checks::Checks,
+    link::Link,
+    sdp,
+};
+use crate::call::{Candidate, DescriptionKind, RtcEvent};
 
 /// State changes and candidates on their way to the application: a few dozen in a call, so this many unread ones mean
 /// that nobody reads.
@@ -42,6 +44,7 @@ pub(super) struct Shared {
     dropped: AtomicU64,
     link: Arc<Link>,
     checks: Arc<Mutex<Checks>>,
+    handshake: Handshake,
     candidates: Mutex<LocalCandidates>,
     payload_types: RwLock<BTreeMap<u8, sdp::Format>>,
     remote_video: Mutex<Option<RemoteVideo>>,
@@ -66,8 +69,11 @@ struct LocalCandidates {
     mid: Option<String>,
 }
 
-enum Gathered {
+/// What gathering brings.
+pub(super) enum Gathered {
+    /// A candidate attribute.
     Candidate(String),
+    /// There are no more.
     Complete,
 }
 
@@ -90,6 +96,7 @@ impl Shared {
             dropped: AtomicU64::new(0),
             link: Arc::default(),
             checks: Arc::default(),
+            handshake: Handshake::default(),
             candidates: Mutex::default(),
             payload_types: RwLock::default(),
             remote_video: Mutex::default(),
@@ -140,6 +147,21 @@ impl Shared {
         &self.checks
     }
 
+    /// A DTLS alert passed a socket in the clear. Strangers can reach our sockets too: only a path that ICE has proved
+    /// counts.
+    pub(super) fn alert(&self, local: SocketAddr, far: SocketAddr, by_us: bool, alert: Alert) {
+        if lock(&self.checks).is_proved(local, far)
+            && let Some(event) = self.handshake.alert(by_us, alert)
+        {
+            self.tell(event);
+        }
+    }
+
+    /// The stack says that DTLS is up; whether that can be true.
+    pub(super) fn finish_handshake(&self) -> bool {
+        self.handshake.finish()
+    }
+
     /// Whether media can flow; shared with the senders.
     pub(super) fn connected(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.connected)
@@ -168,7 +190,8 @@ impl Shared {
         }
     }
 
-    fn gathered(&self, gathered: Gathered) {
+    /// Tells a candidate, or that there are no more; or keeps it for later.
+    pub(super) fn gathered(&self, gathered: Gathered) {
         let mut candidates = lock(&self.candidates);
         if let Some(held) = &mut candidates.held {
             held.push(gathered);
@@ -238,61 +261,4 @@ impl LocalCandidates {
 /// Every lock here is held for a few lines that cannot leave half a change behind, so a poisoned one is still good.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The stack's callbacks.
-pub(super) struct Handler(pub(super) Arc<Shared>);
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
-    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        match event.candidate.to_json() {
-            Ok(candidate) => self.0.gathered(Gathered::Candidate(candidate.candidate)),
-            Err(error) => tracing::warn!(%error, "a local candidate cannot be written down"),
-        }
-    }
-
-    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
-        if state == RTCIceGatheringState::Complete {
-            self.0.gathered(Gathered::Complete);
-        }
-    }
-
-    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
-        let state = match state {
-            RTCIceConnectionState::New => IceState::New,
-            RTCIceConnectionState::Checking => IceState::Checking,
-            RTCIceConnectionState::Connected => IceState::Connected,
-            RTCIceConnectionState::Completed => IceState::Completed,
-            RTCIceConnectionState::Disconnected => IceState::Disconnected,
-            RTCIceConnectionState::Failed => IceState::Failed,
-            RTCIceConnectionState::Closed => IceState::Closed,
-            RTCIceConnectionState::Unspecified => return,
-            _ => return,
-        };
-        self.0.tell(RtcEvent::IceState(state));
-    }
-
-    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        let connected = &self.0.connected;
-        match state {
-            RTCPeerConnectionState::Connected => {
-                connected.store(true, Ordering::Release);
-                self.0.tell(RtcEvent::Connected);
-            }
-            // The keys outlive a lost path, so a sender may go on while ICE looks for another.
-            RTCPeerConnectionState::Disconnected => self.0.tell(RtcEvent::Disconnected),
-            RTCPeerConnectionState::Failed => {
-                connected.store(false, Ordering::Release);
-                self.0.tell(RtcEvent::Failed);
-            }
-            RTCPeerConnectionState::Closed => self.0.tell_closed(),
-            RTCPeerConnectionState::Unspecified | RTCPeerConnectionState::New | RTCPeerConnectionState::Connecting => {}
-            _ => {}
-        }
-    }
-
-    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.0.own(media::receive(Arc::clone(&self.0), track));
-    }
 }

@@ -1,16 +1,21 @@
 //! STUN and TURN urls (RFC 7064, RFC 7065), parsed before the stack sees them.
 //!
 //! The stack refuses one bad url by failing the whole connection with words like "invalid transport protocol type",
-//! and skips a TCP or TLS url with a log line. Here both become an error that names the url and what to write instead.
+//! and skips a TCP or TLS url with a log line. Here the first becomes an error that names the url and what to write
+//! instead, and the second a server behind [`turn_stream`](super::turn_stream).
 
-use std::{fmt, net::Ipv6Addr};
+use std::{fmt, net::Ipv6Addr, sync::Arc};
 
 use rtc::peer_connection::configuration::RTCIceServer;
 
-use super::{IceServer, RtcConfig, RtcError};
+use super::{
+    IceServer, RtcConfig, RtcError,
+    turn_stream::{Streams, Target},
+};
 
-/// Of STUN and TURN over UDP (RFC 7064 section 3.2, RFC 7065 section 3.2).
+/// Of STUN and TURN over UDP and TCP, and over TLS (RFC 7064 section 3.2, RFC 7065 section 3.2).
 const DEFAULT_PORT: u16 = 3478;
+const DEFAULT_PORT_TLS: u16 = 5349;
 
 /// Why a STUN or TURN url cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -21,10 +26,8 @@ pub enum IceUrlError {
         /// The url as given.
         url: String,
     },
-    /// TCP or TLS to the server.
-    #[error(
-        "{url:?} asks for {over}, which this peer does not support yet; use turn:HOST:PORT?transport=udp (or stun:HOST:PORT)"
-    )]
+    /// STUN over TCP or TLS: it could only tell the address of a TCP connection, which media cannot use.
+    #[error("{url:?} asks for STUN over {over}, which tells nothing about UDP; use stun:HOST:PORT")]
     NotOverUdp {
         /// The url as given.
         url: String,
@@ -78,7 +81,7 @@ impl IceServer {
         for server in servers {
             let mut urls = Vec::new();
             for url in &server.urls {
-                match parse(url, server) {
+                match ServerUrl::parse(url, server) {
                     Ok(_) => urls.push(url.clone()),
                     Err(reason) => refused.push(reason),
                 }
@@ -91,6 +94,17 @@ impl IceServer {
     }
 }
 
+/// What carries the messages between us and a server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Over {
+    /// Datagrams.
+    Udp,
+    /// A bare stream.
+    Tcp,
+    /// A stream whose certificate is checked.
+    Tls,
+}
+
 /// Where a url leads.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ServerUrl {
@@ -98,8 +112,10 @@ pub(crate) struct ServerUrl {
     pub(crate) relay: bool,
     /// Name or address, an IPv6 address without its brackets.
     pub(crate) host: String,
-    /// Port, 3478 where none is given.
+    /// Port; where none is given 3478, over TLS 5349.
     pub(crate) port: u16,
+    /// UDP for every STUN server.
+    pub(crate) over: Over,
 }
 
 impl ServerUrl {
@@ -108,38 +124,85 @@ impl ServerUrl {
     /// # Errors
     /// The same that a [`Peer`](super::Peer) refuses.
     pub(crate) fn parse(url: &str, server: &IceServer) -> Result<Self, IceUrlError> {
-        let text = parse(url, server)?;
-        let (relay, address) = match text.strip_prefix("turn:") {
-            Some(rest) => (true, rest.split('?').next().unwrap_or(rest)),
-            None => (false, text.strip_prefix("stun:").unwrap_or(&text)),
+        let owned = || url.to_owned();
+        let Some((scheme, rest)) = url.trim().split_once(':') else {
+            return Err(IceUrlError::Scheme { url: owned() });
         };
-        let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, rest)) => (host, rest.strip_prefix(':')),
-            None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
+        let (relay, secure) = match scheme.to_ascii_lowercase().as_str() {
+            "stun" => (false, false),
+            "stuns" => (false, true),
+            "turn" => (true, false),
+            "turns" => (true, true),
+            _ => return Err(IceUrlError::Scheme { url: owned() }),
         };
-        let port = port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT);
-        Ok(Self { relay, host: host.to_owned(), port })
+
+        let (address, query) = match rest.split_once('?') {
+            Some((address, query)) => (address, Some(query)),
+            None => (rest, None),
+        };
+        // A stun: url has no query by the book, but lists in the wild write one.
+        let over = match query.map(str::to_ascii_lowercase).as_deref() {
+            // Over UDP this would be DTLS, which hardly any server speaks; browsers, too, take TLS (RFC 7065 section 3.1).
+            None | Some("transport=tcp") if secure => Over::Tls,
+            None | Some("transport=udp") if !secure => Over::Udp,
+            Some("transport=tcp") => Over::Tcp,
+            Some(_) | None => {
+                return Err(IceUrlError::Query { url: owned(), query: query.unwrap_or_default().to_owned() });
+            }
+        };
+        match over {
+            Over::Tcp if !relay => return Err(IceUrlError::NotOverUdp { url: owned(), over: "TCP" }),
+            Over::Tls if !relay => return Err(IceUrlError::NotOverUdp { url: owned(), over: "TLS" }),
+            Over::Udp | Over::Tcp | Over::Tls => {}
+        }
+
+        let (host, port) = host_and_port(url, address)?;
+        let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+        if relay && !(given(&server.username) && given(&server.credential)) {
+            return Err(IceUrlError::Credentials { url: owned() });
+        }
+        let port = port.unwrap_or(if secure { DEFAULT_PORT_TLS } else { DEFAULT_PORT });
+        Ok(Self { relay, host, port, over })
     }
 }
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { relay, host, port } = self;
-        let scheme = if *relay { "turn" } else { "stun" };
-        if host.contains(':') { write!(f, "{scheme}:[{host}]:{port}") } else { write!(f, "{scheme}:{host}:{port}") }
+        let Self { relay, host, port, over } = self;
+        let scheme = match (relay, over) {
+            (false, _) => "stun",
+            (true, Over::Udp | Over::Tcp) => "turn",
+            (true, Over::Tls) => "turns",
+        };
+        let query = if *over == Over::Tcp { "?transport=tcp" } else { "" };
+        if host.contains(':') {
+            write!(f, "{scheme}:[{host}]:{port}{query}")
+        } else {
+            write!(f, "{scheme}:{host}:{port}{query}")
+        }
     }
 }
 
-/// The servers of a configuration in the stack's own type.
-pub(super) fn ice_servers(config: &RtcConfig) -> Result<Vec<RTCIceServer>, RtcError> {
+/// The servers of a configuration in the stack's own type, and those that it has to find behind a stream.
+pub(super) fn ice_servers(config: &RtcConfig) -> Result<(Vec<RTCIceServer>, Streams), RtcError> {
+    let mut streams = Streams::default();
     let mut has_turn = false;
     let mut servers = Vec::new();
     for server in &config.ice_servers {
         let mut urls = Vec::new();
         for url in &server.urls {
-            let url = parse(url, server)?;
-            has_turn |= url.starts_with("turn:");
-            urls.push(url);
+            let parsed = ServerUrl::parse(url, server)?;
+            has_turn |= parsed.relay;
+            let target = |tls| Target { host: parsed.host.clone(), port: parsed.port, tls };
+            urls.push(match parsed.over {
+                Over::Udp if parsed.relay => format!("{parsed}?transport=udp"),
+                Over::Udp => parsed.to_string(),
+                Over::Tcp => streams.add(target(None)),
+                Over::Tls => {
+                    let roots = config.tls.as_ref().ok_or_else(|| RtcError::NoRoots { url: url.clone() })?;
+                    streams.add(target(Some(Arc::clone(roots))))
+                }
+            });
         }
         servers.push(RTCIceServer {
             urls,
@@ -150,62 +213,20 @@ pub(super) fn ice_servers(config: &RtcConfig) -> Result<Vec<RTCIceServer>, RtcEr
     if config.relay_only && !has_turn {
         return Err(RtcError::RelayWithoutTurn);
     }
-    Ok(servers)
+    Ok((servers, streams))
 }
 
-/// One url in the form the stack takes: scheme in lower case, and no query where it means nothing.
-fn parse(url: &str, server: &IceServer) -> Result<String, IceUrlError> {
-    let text = url.trim();
-    let owned = || url.to_owned();
-    let Some((scheme, rest)) = text.split_once(':') else {
-        return Err(IceUrlError::Scheme { url: owned() });
-    };
-    let scheme = scheme.to_ascii_lowercase();
-    match scheme.as_str() {
-        "stun" | "turn" => {}
-        "stuns" | "turns" => {
-            return Err(IceUrlError::NotOverUdp { url: owned(), over: "TLS" });
-        }
-        _ => return Err(IceUrlError::Scheme { url: owned() }),
-    }
-
-    let (address, query) = match rest.split_once('?') {
-        Some((address, query)) => (address, Some(query)),
-        None => (rest, None),
-    };
-    match query.map(str::to_ascii_lowercase).as_deref() {
-        // A stun: url has no query by the book, but lists in the wild write one.
-        None | Some("transport=udp") => {}
-        Some("transport=tcp") => {
-            return Err(IceUrlError::NotOverUdp { url: owned(), over: "TCP" });
-        }
-        Some(_) => {
-            return Err(IceUrlError::Query { url: owned(), query: query.unwrap_or_default().to_owned() });
-        }
-    }
-
-    check_address(url, address)?;
-    if scheme == "stun" {
-        return Ok(format!("stun:{address}"));
-    }
-    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    if !given(&server.username) || !given(&server.credential) {
-        return Err(IceUrlError::Credentials { url: owned() });
-    }
-    Ok(format!("turn:{address}?transport=udp"))
-}
-
-/// `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn check_address(url: &str, address: &str) -> Result<(), IceUrlError> {
+/// `host`, `host:port`, `[v6]` or `[v6]:port`, the brackets taken off.
+fn host_and_port(url: &str, address: &str) -> Result<(String, Option<u16>), IceUrlError> {
     let bad_host = || IceUrlError::Host { url: url.to_owned() };
-    let port = if let Some(rest) = address.strip_prefix('[') {
+    let (host, port) = if let Some(rest) = address.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or_else(bad_host)?;
         if host.parse::<Ipv6Addr>().is_err() {
             return Err(bad_host());
         }
         match rest.strip_prefix(':') {
-            Some(port) => Some(port),
-            None if rest.is_empty() => None,
+            Some(port) => (host, Some(port)),
+            None if rest.is_empty() => (host, None),
             None => return Err(bad_host()),
         }
     } else {
@@ -217,14 +238,13 @@ fn check_address(url: &str, address: &str) -> Result<(), IceUrlError> {
         if host.is_empty() || !host.chars().all(is_host) {
             return Err(bad_host());
         }
-        port
+        (host, port)
     };
-    match port {
-        Some(port) if !port.parse::<u16>().is_ok_and(|port| port != 0) => {
-            Err(IceUrlError::Port { url: url.to_owned(), port: port.to_owned() })
-        }
-        Some(_) | None => Ok(()),
-    }
+    let number = |port: &str| match port.parse::<u16>() {
+        Ok(number) if number != 0 => Ok(number),
+        Ok(_) | Err(_) => Err(IceUrlError::Port { url: url.to_owned(), port: port.to_owned() }),
+    };
+    Ok((host.to_owned(), port.map(number).transpose()?))
 }
 
 #[cfg(test)]
@@ -240,31 +260,32 @@ mod tests {
     }
 
     fn parsed(url: &str) -> Result<String, IceUrlError> {
-        parse(url, &server(url))
+        ServerUrl::parse(url, &server(url)).map(|url| url.to_string())
     }
 
     #[test]
-    fn usable_urls_are_taken_in_one_form() {
+    fn usable_urls_are_taken_and_written_in_one_form() {
         for (given, taken) in [
-            ("stun:a.example", "stun:a.example"),
-            ("STUN:a.example:3478", "stun:a.example:3478"),
-            ("stun:a.example?transport=udp", "stun:a.example"),
-            ("turn:192.0.2.1:3478", "turn:192.0.2.1:3478?transport=udp"),
-            ("turn:[2001:db8::1]:3478?transport=UDP", "turn:[2001:db8::1]:3478?transport=udp"),
-            ("turn:[2001:db8::1]", "turn:[2001:db8::1]?transport=udp"),
+            ("stun:a.example", "stun:a.example:3478"),
+            ("STUN:a.example:99", "stun:a.example:99"),
+            ("stun:a.example?transport=udp", "stun:a.example:3478"),
+            ("turn:192.0.2.1:3478", "turn:192.0.2.1:3478"),
+            ("turn:[2001:db8::1]:5?transport=UDP", "turn:[2001:db8::1]:5"),
+            ("turn:[2001:db8::1]", "turn:[2001:db8::1]:3478"),
+            ("turn:a.example?transport=tcp", "turn:a.example:3478?transport=tcp"),
+            ("turns:a.example", "turns:a.example:5349"),
+            ("turns:a.example:443?transport=tcp", "turns:a.example:443"),
         ] {
             assert_eq!(parsed(given).as_deref(), Ok(taken), "{given}");
         }
     }
 
     #[test]
-    fn tcp_and_tls_are_refused_with_a_way_out() {
-        for url in
-            ["turns:a.example", "turn:a.example?transport=tcp", "turns:a.example:443?transport=tcp", "stuns:a.example"]
-        {
+    fn stun_over_a_stream_is_refused_with_a_way_out() {
+        for url in ["stuns:a.example", "stun:a.example?transport=tcp"] {
             let reason = parsed(url).unwrap_err();
             assert!(matches!(reason, IceUrlError::NotOverUdp { .. }), "{url}");
-            assert!(reason.to_string().contains("transport=udp"), "{reason}");
+            assert!(reason.to_string().contains("stun:HOST:PORT"), "{reason}");
         }
     }
 
@@ -273,23 +294,23 @@ mod tests {
         assert!(matches!(parsed("http://a.example"), Err(IceUrlError::Scheme { .. })));
         assert!(matches!(parsed("a.example"), Err(IceUrlError::Scheme { .. })));
         assert!(matches!(parsed("turn:a.example?transport"), Err(IceUrlError::Query { .. })));
+        assert!(matches!(parsed("turns:a.example?transport=udp"), Err(IceUrlError::Query { .. })));
         for url in ["turn:", "turn://a.example", "turn:[::1", "turn:[a]:1", "turn:[::1]x"] {
             assert!(matches!(parsed(url), Err(IceUrlError::Host { .. })), "{url}");
         }
         for url in ["turn:a.example:", "turn:a.example:0", "turn:a.example:65536", "turn:::1"] {
             assert!(parsed(url).is_err(), "{url}");
         }
-        assert!(matches!(parse("turn:a.example", &IceServer::default()), Err(IceUrlError::Credentials { .. })));
+        let nobody = IceServer::default();
+        assert!(matches!(ServerUrl::parse("turn:a.example", &nobody), Err(IceUrlError::Credentials { .. })));
+        assert!(ServerUrl::parse("stun:a.example", &nobody).is_ok());
     }
 
     #[test]
     fn a_mixed_list_keeps_what_can_be_used() {
-        let mixed = IceServer {
-            urls: vec!["turn:a.example?transport=udp".to_owned(), "turns:a.example".to_owned()],
-            ..server("")
-        };
-        let (usable, refused) = IceServer::keep_usable(&[mixed, server("turns:b.example")]);
-        assert_eq!(usable, [server("turn:a.example?transport=udp")]);
+        let mixed = IceServer { urls: vec!["turns:a.example".to_owned(), "stuns:a.example".to_owned()], ..server("") };
+        let (usable, refused) = IceServer::keep_usable(&[mixed, server("turnx:b.example")]);
+        assert_eq!(usable, [server("turns:a.example")]);
         assert_eq!(refused.len(), 2);
     }
 
@@ -299,24 +320,21 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_taken_apart_and_written_in_full() {
-        for (given, relay, host, port, written) in [
-            ("stun:a.example", false, "a.example", 3478, "stun:a.example:3478"),
-            ("TURN:a.example:99?transport=udp", true, "a.example", 99, "turn:a.example:99"),
-            ("turn:[2001:db8::1]", true, "2001:db8::1", 3478, "turn:[2001:db8::1]:3478"),
-            ("stun:[2001:db8::1]:5", false, "2001:db8::1", 5, "stun:[2001:db8::1]:5"),
-        ] {
-            let url = ServerUrl::parse(given, &server(given)).unwrap();
-            assert_eq!(url, ServerUrl { relay, host: host.to_owned(), port }, "{given}");
-            assert_eq!(url.to_string(), written);
-        }
-        assert!(ServerUrl::parse("turns:a.example", &server("")).is_err());
+    fn relay_only_needs_a_turn_server_and_tls_needs_roots() {
+        let config = |url: &str| RtcConfig { relay_only: true, ice_servers: vec![server(url)], ..RtcConfig::default() };
+        assert!(matches!(ice_servers(&config("stun:a.example")), Err(RtcError::RelayWithoutTurn)));
+        assert!(matches!(ice_servers(&config("turns:a.example")), Err(RtcError::NoRoots { .. })));
     }
 
     #[test]
-    fn relay_only_needs_a_turn_server() {
-        let config =
-            RtcConfig { relay_only: true, ice_servers: vec![server("stun:a.example")], ..RtcConfig::default() };
-        assert!(matches!(ice_servers(&config), Err(RtcError::RelayWithoutTurn)));
+    fn the_stack_finds_a_server_behind_a_stream_at_an_address_of_ours() {
+        let config = RtcConfig {
+            ice_servers: vec![server("turn:a.example?transport=tcp"), server("turn:a.example")],
+            ..RtcConfig::default()
+        };
+        let (servers, streams) = ice_servers(&config).unwrap();
+        assert!(!streams.is_empty());
+        let urls: Vec<&str> = servers.iter().flat_map(|server| &server.urls).map(String::as_str).collect();
+        assert_eq!(urls, ["turn:turn-stream.invalid:1?transport=udp", "turn:a.example:3478?transport=udp"]);
     }
 }

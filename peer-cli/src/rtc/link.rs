@@ -6,7 +6,7 @@
 //! and the PLIs that the application writes. Incoming RTCP is whole there too, before anything was held back.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -24,7 +24,12 @@ use rtc::{
     shared::error::Error,
 };
 
+use self::repairs::{Remainder, Repairs};
 use super::{MediaKind, PeerEvent, events::Shared, interceptors::is_key_frame_request};
+
+mod repairs;
+#[cfg(test)]
+mod tests;
 
 /// Nearer to the wire than every interceptor of the stack, whose first place is 1000.
 pub(super) const POSITION: usize = 500;
@@ -34,9 +39,6 @@ const REPORTS_KEPT: usize = 32;
 
 /// How far the far end's delay may exceed the time that has passed before its report is nonsense: both are rounded.
 const ROUNDING: Duration = Duration::from_millis(2);
-
-/// Bytes of the original sequence number in front of a retransmitted payload (RFC 4588 section 4).
-const ORIGINAL_NUMBER: usize = 2;
 
 /// What is known of the link from RTCP and from the congestion controller, since the beginning of the call.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -51,8 +53,6 @@ pub struct LinkStats {
     pub plis_sent: u64,
     /// Key frames that the far end asked for.
     pub plis_received: u64,
-    /// Packets that the far end sent again in a stream of their own (RFC 4588), copies and bandwidth probes counted too.
-    pub retransmissions: u64,
     /// Last round-trip time from the far end's reports about our streams (RFC 3550 section 6.4.1); `None` before the
     /// first one.
     pub rtcp_rtt: Option<Duration>,
@@ -69,7 +69,6 @@ pub(super) struct Link {
     nacks_received: AtomicU64,
     plis_sent: AtomicU64,
     plis_received: AtomicU64,
-    retransmissions: AtomicU64,
     /// In nanoseconds plus one; 0 for none.
     rtcp_rtt: AtomicU64,
     /// 0 for none.
@@ -86,7 +85,6 @@ impl Link {
             nacks_received: read(&self.nacks_received),
             plis_sent: read(&self.plis_sent),
             plis_received: read(&self.plis_received),
-            retransmissions: read(&self.retransmissions),
             rtcp_rtt: read(&self.rtcp_rtt).checked_sub(1).map(Duration::from_nanos),
             target_bps: Some(read(&self.target_bps)).filter(|target| *target > 0),
         }
@@ -103,13 +101,14 @@ impl Link {
     }
 }
 
-/// Looks at every packet next to the wire and passes each one on as it is.
+/// Looks at every packet next to the wire and passes each one on as it is, but for NACKs: they lose what need not be asked
+/// for any more.
 pub(super) struct Tap {
     shared: Arc<Shared>,
     /// The far end's streams.
     kinds: BTreeMap<u32, MediaKind>,
-    /// The far end's retransmission streams; their reports say nothing about media.
-    repairs: BTreeSet<u32>,
+    /// The far end's repair streams; their reports say nothing about media.
+    repairs: Repairs,
     /// Our sender reports: the middle of the NTP time, and when it left.
     reports: VecDeque<(u32, Instant)>,
     incoming: VecDeque<TaggedPacket>,
@@ -121,7 +120,7 @@ impl Tap {
         Self {
             shared: Arc::clone(shared),
             kinds: BTreeMap::new(),
-            repairs: BTreeSet::new(),
+            repairs: Repairs::default(),
             reports: VecDeque::with_capacity(REPORTS_KEPT),
             incoming: VecDeque::new(),
             outgoing: VecDeque::new(),
@@ -133,8 +132,8 @@ impl Tap {
         let any = packet.as_any();
         if let Some(report) = any.downcast_ref::<SenderReport>() {
             if let Some(kind) = self.kind(report.ssrc) {
-                let SenderReport { ntp_time: ntp, rtp_time: rtp_timestamp, .. } = *report;
-                self.shared.media(PeerEvent::SenderReport { kind, ntp, rtp_timestamp, at });
+                let SenderReport { ssrc, ntp_time: ntp, rtp_time: rtp_timestamp, .. } = *report;
+                self.shared.media(PeerEvent::SenderReport { kind, ssrc, ntp, rtp_timestamp, at });
             }
             self.reported(at, &report.reports);
         } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
@@ -143,6 +142,16 @@ impl Tap {
             link.nacks_received.fetch_add(asked_for(nack), Ordering::Relaxed);
         } else if is_key_frame_request(packet) {
             link.plis_received.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What is left to send of a packet of ours.
+    fn needed(&self, at: Instant, packet: Box<dyn rtc::rtcp::Packet>) -> Option<Box<dyn rtc::rtcp::Packet>> {
+        let Some(nack) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return Some(packet) };
+        match self.repairs.remainder(at, nack) {
+            Remainder::All => Some(packet),
+            Remainder::Some(nack) => Some(Box::new(nack)),
+            Remainder::Nothing => None,
         }
     }
 
@@ -183,7 +192,7 @@ impl Tap {
     }
 
     fn kind(&self, ssrc: u32) -> Option<MediaKind> {
-        self.kinds.get(&ssrc).copied().filter(|_| !self.repairs.contains(&ssrc))
+        self.kinds.get(&ssrc).copied().filter(|_| !self.repairs.has(ssrc))
     }
 }
 
@@ -207,10 +216,12 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
     fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Self::Error> {
         match &packet.message.packet {
             Packet::Rtcp(compound) => compound.iter().for_each(|one| self.came(packet.now, &**one)),
-            Packet::Rtp(rtp) if self.repairs.contains(&rtp.header.ssrc) && rtp.payload.len() > ORIGINAL_NUMBER => {
-                self.shared.link().retransmissions.fetch_add(1, Ordering::Relaxed);
+            Packet::Rtp(rtp) => {
+                if let Some((ssrc, sequence)) = self.repairs.came(packet.now, rtp.header.ssrc, &rtp.payload) {
+                    self.shared.media(PeerEvent::Repaired { ssrc, sequence });
+                }
             }
-            Packet::Rtp(_) | _ => {}
+            _ => {}
         }
         self.incoming.push_back(packet);
         Ok(())
@@ -220,10 +231,18 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
         self.incoming.pop_front()
     }
 
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Self::Error> {
-        if let Packet::Rtcp(compound) = &packet.message.packet {
-            for one in compound {
-                self.left(packet.now, &**one);
+    fn handle_write(&mut self, mut packet: TaggedPacket) -> Result<(), Self::Error> {
+        let now = packet.now;
+        // An empty compound packet is the stack's own carrier of attributes and passes untouched.
+        if let Packet::Rtcp(compound) = &mut packet.message.packet
+            && !compound.is_empty()
+        {
+            *compound = std::mem::take(compound).into_iter().filter_map(|one| self.needed(now, one)).collect();
+            if compound.is_empty() {
+                return Ok(());
+            }
+            for one in &*compound {
+                self.left(now, &**one);
             }
         }
         self.outgoing.push_back(packet);
@@ -242,158 +261,20 @@ impl Interceptor for Tap {
     fn bind_remote_stream(&mut self, info: &StreamInfo) {
         let mime_type = info.mime_type.to_ascii_lowercase();
         if mime_type.ends_with("/rtx") {
-            self.repairs.insert(info.ssrc);
+            self.repairs.bind(info.ssrc, None);
         } else if mime_type.starts_with("audio/") {
             self.kinds.insert(info.ssrc, MediaKind::Audio);
         } else if mime_type.starts_with("video/") {
             self.kinds.insert(info.ssrc, MediaKind::Video);
         }
         // Bound as a stream of its own as well, under the name of the codec that it repairs.
-        self.repairs.extend(info.ssrc_rtx);
+        if let Some(repair) = info.ssrc_rtx {
+            self.repairs.bind(repair, Some(info.ssrc));
+        }
     }
 
     fn unbind_remote_stream(&mut self, info: &StreamInfo) {
         self.kinds.remove(&info.ssrc);
-        self.repairs.remove(&info.ssrc);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rtc::{
-        interceptor::AttributedPacket,
-        rtcp::{
-            payload_feedbacks::picture_loss_indication::PictureLossIndication,
-            transport_feedbacks::transport_layer_nack::NackPair,
-        },
-        shared::TransportContext,
-    };
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    const NTP: u64 = 0xe1a2_b3c4_d5e6_f708;
-
-    struct World {
-        tap: Tap,
-        events: mpsc::Receiver<PeerEvent>,
-        start: Instant,
-    }
-
-    impl World {
-        fn new() -> Self {
-            let (sender, events) = mpsc::channel(8);
-            let mut tap = Tap::new(&Shared::start(sender));
-            let video =
-                StreamInfo { ssrc: 1, ssrc_rtx: Some(2), mime_type: "video/VP8".to_owned(), ..StreamInfo::default() };
-            tap.bind_remote_stream(&video);
-            tap.bind_remote_stream(&StreamInfo { ssrc: 2, ssrc_rtx: None, ..video });
-            tap.bind_remote_stream(&StreamInfo {
-                ssrc: 3,
-                mime_type: "audio/opus".to_owned(),
-                ..StreamInfo::default()
-            });
-            Self { tap, events, start: tokio::time::Instant::now().into_std() }
-        }
-
-        fn comes(&mut self, after: Duration, packet: impl rtc::rtcp::Packet + 'static) {
-            let packet = self.tagged(after, packet);
-            self.tap.handle_read(packet).unwrap();
-            assert!(self.tap.poll_read().is_some(), "passed on");
-        }
-
-        fn leaves(&mut self, after: Duration, packet: impl rtc::rtcp::Packet + 'static) {
-            let packet = self.tagged(after, packet);
-            self.tap.handle_write(packet).unwrap();
-            assert!(self.tap.poll_write().is_some(), "passed on");
-        }
-
-        fn tagged(&self, after: Duration, packet: impl rtc::rtcp::Packet + 'static) -> TaggedPacket {
-            TaggedPacket {
-                now: self.start + after,
-                transport: TransportContext::default(),
-                message: AttributedPacket::new(Packet::Rtcp(vec![Box::new(packet)])),
-            }
-        }
-
-        fn stats(&self) -> LinkStats {
-            self.tap.shared.link().stats()
-        }
-    }
-
-    fn block(last_sender_report: u32, delay: u32) -> ReceiverReport {
-        let block = ReceptionReport { ssrc: 9, last_sender_report, delay, ..ReceptionReport::default() };
-        ReceiverReport { reports: vec![block], ..ReceiverReport::default() }
-    }
-
-    #[tokio::test]
-    async fn a_sender_report_is_told_with_the_kind_of_its_stream() {
-        let mut world = World::new();
-        for ssrc in [3, 2, 77, 1] {
-            let report = SenderReport { ssrc, ntp_time: NTP, rtp_time: ssrc, ..SenderReport::default() };
-            world.comes(Duration::ZERO, report);
-        }
-        let mut told = Vec::new();
-        while let Ok(event) = world.events.try_recv() {
-            match event {
-                PeerEvent::SenderReport { kind, ntp, rtp_timestamp, at } => {
-                    assert_eq!((ntp, at), (NTP, world.start));
-                    told.push((kind, rtp_timestamp));
-                }
-                PeerEvent::Call(_) | PeerEvent::Rtp { .. } | PeerEvent::KeyFrameRequested => panic!("{event:?}"),
-            }
-        }
-        assert_eq!(told, [(MediaKind::Audio, 3), (MediaKind::Video, 1)]);
-    }
-
-    #[tokio::test]
-    async fn the_round_trip_is_the_time_since_our_report_less_its_stay_at_the_far_end() {
-        let mut world = World::new();
-        world.leaves(Duration::ZERO, SenderReport { ssrc: 9, ntp_time: NTP, ..SenderReport::default() });
-        assert_eq!(world.stats().rtcp_rtt, None);
-        world.comes(Duration::from_millis(10), block(0, 0));
-        world.comes(Duration::from_millis(10), block(1, 0));
-        assert_eq!(world.stats().rtcp_rtt, None, "no report of ours is meant");
-        world.comes(Duration::from_millis(540), block(0xb3c4_d5e6, 32_768));
-        assert_eq!(world.stats().rtcp_rtt, Some(Duration::from_millis(40)));
-        world.comes(Duration::from_millis(541), block(0xb3c4_d5e6, 65_536));
-        assert_eq!(world.stats().rtcp_rtt, Some(Duration::from_millis(40)), "a stay longer than the time is nonsense");
-    }
-
-    #[tokio::test]
-    async fn a_report_block_inside_a_sender_report_counts_as_well() {
-        let mut world = World::new();
-        world.leaves(Duration::ZERO, SenderReport { ssrc: 9, ntp_time: NTP, ..SenderReport::default() });
-        let reports = block(0xb3c4_d5e6, 0).reports;
-        world.comes(Duration::from_millis(7), SenderReport { ssrc: 77, reports, ..SenderReport::default() });
-        assert_eq!(world.stats().rtcp_rtt, Some(Duration::from_millis(7)));
-    }
-
-    #[tokio::test]
-    async fn nacks_and_key_frame_requests_are_counted_each_way() {
-        let mut world = World::new();
-        let nack = |media_ssrc| TransportLayerNack {
-            sender_ssrc: 0,
-            media_ssrc,
-            nacks: vec![NackPair { packet_id: 5, lost_packets: 0b101 }, NackPair { packet_id: 40, lost_packets: 0 }],
-        };
-        world.leaves(Duration::ZERO, nack(1));
-        world.leaves(Duration::ZERO, nack(3));
-        world.leaves(Duration::ZERO, nack(3));
-        world.comes(Duration::ZERO, nack(9));
-        world.leaves(Duration::ZERO, PictureLossIndication { sender_ssrc: 0, media_ssrc: 1 });
-        world.comes(Duration::ZERO, PictureLossIndication { sender_ssrc: 0, media_ssrc: 9 });
-        world.comes(Duration::ZERO, PictureLossIndication { sender_ssrc: 0, media_ssrc: 9 });
-        let stats = world.stats();
-        assert_eq!((stats.nacks_sent_video, stats.nacks_sent_audio, stats.nacks_received), (4, 8, 4));
-        assert_eq!((stats.plis_sent, stats.plis_received), (1, 2));
-    }
-
-    #[test]
-    fn a_target_is_known_once_it_is_set() {
-        let link = Link::default();
-        assert_eq!(link.stats(), LinkStats::default());
-        link.set_target(300_000.7);
-        assert_eq!(link.stats().target_bps, Some(300_000));
+        self.repairs.unbind(info.ssrc);
     }
 }

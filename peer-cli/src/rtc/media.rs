@@ -1,10 +1,10 @@
-//! Tracks: frames out, RTP packets in arrival order in.
+//! Tracks of ours: frames out.
 
 use std::{
     fmt,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -12,26 +12,21 @@ use std::{
 use bytes::Bytes;
 use rtc::{
     media_stream::MediaStreamTrack,
-    rtp,
     rtp_transceiver::rtp_sender::{
         RTCRtpCodingParameters, RTCRtpEncodingParameters, RTCRtpRtxParameters, RtpCodecKind,
     },
 };
 use webrtc::{
     error::{Error, Result as StackResult},
-    media_stream::{
-        track_local::{TrackLocal, TrackLocalEvent, static_rtp::TrackLocalStaticRTP},
-        track_remote::{TrackRemote, TrackRemoteEvent},
-    },
+    media_stream::track_local::{TrackLocal, TrackLocalEvent, static_rtp::TrackLocalStaticRTP},
     peer_connection::PeerConnection,
     rtp_transceiver::RtpSender,
 };
 
 use super::{
-    MediaKind, PeerEvent, RtpPacket,
+    MediaKind,
     engine::{self, SendCodec},
-    events::{RemoteVideo, Shared, lock},
-    interceptors,
+    events::{Shared, lock},
     packets::{Negotiated, Stream, dice},
 };
 use crate::media::VideoCodec;
@@ -43,7 +38,7 @@ pub struct MediaSender(Arc<Outgoing>);
 /// Why a frame was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// DTLS is not up yet, or the connection failed: wait for the next `Connected`.
+    /// DTLS is not up yet, the connection failed, or the track is being negotiated anew: a later frame may be sent.
     #[error("no {0} can be sent before the connection is up")]
     NotConnected(MediaKind),
     /// The far end takes none of our codecs of this kind, or does not want to receive.
@@ -109,6 +104,8 @@ pub(super) struct Outgoing {
     connected: Arc<AtomicBool>,
     negotiated: Mutex<Option<Negotiated>>,
     stream: tokio::sync::Mutex<Stream>,
+    /// Frames that the stack did not take.
+    unsent: AtomicU64,
 }
 
 /// How the track is known in descriptions.
@@ -154,6 +151,7 @@ impl Outgoing {
             connected: shared.connected(),
             negotiated: Mutex::default(),
             stream: tokio::sync::Mutex::new(Stream::new()),
+            unsent: AtomicU64::new(0),
         }))
     }
 
@@ -198,6 +196,16 @@ impl Outgoing {
         &self.sender
     }
 
+    /// What the far end says about the track next; `None` at the end of the connection.
+    pub(super) async fn feedback(&self) -> Option<TrackLocalEvent> {
+        self.track.poll().await
+    }
+
+    /// How many frames the stack did not take although the connection was up.
+    pub(super) fn unsent(&self) -> u64 {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
     /// Whether negotiation left the track without any codec.
     pub(super) async fn has_no_codec(&self) -> bool {
         match self.sender.get_parameters().await {
@@ -229,10 +237,29 @@ impl Outgoing {
             .cut(self.kind, self.names.ssrc, negotiated, data, duration)
             .map_err(|error| SendError::Frame { kind: self.kind, len: data.len(), reason: error.to_string() })?;
         for packet in packets {
-            self.track.write_rtp(packet).await.map_err(|_| SendError::Closed(self.kind))?;
+            if let Err(error) = self.track.write_rtp(packet).await {
+                return Err(self.refused(&error));
+            }
         }
         Ok(timestamp)
     }
+
+    /// One error is the end of the track. Any other, such as that the track is not bound while a negotiation takes its
+    /// section apart, is about this frame alone.
+    fn refused(&self, error: &Error) -> SendError {
+        if is_the_end(error) {
+            return SendError::Closed(self.kind);
+        }
+        self.unsent.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(kind = %self.kind, %error, "the stack did not take a frame");
+        SendError::NotConnected(self.kind)
+    }
+}
+
+/// Whether the stack's driver is gone. Packets reach it through a channel, whose error comes back as a text; what the
+/// driver itself thinks of a packet it does not tell.
+fn is_the_end(error: &Error) -> bool {
+    matches!(error, Error::Other(text) if text.starts_with("SendError"))
 }
 
 fn describe(kind: MediaKind, names: &Names, codec: SendCodec) -> MediaStreamTrack {
@@ -257,52 +284,23 @@ fn describe(kind: MediaKind, names: &Names, codec: SendCodec) -> MediaStreamTrac
     )
 }
 
-/// Reads the feedback of the far end about one local track until the connection ends.
-pub(super) async fn receive_feedback(shared: Arc<Shared>, outgoing: Arc<Outgoing>) {
-    while let Some(event) = outgoing.track.poll().await {
-        if let TrackLocalEvent::OnRtcpPacket(packets) = event
-            && outgoing.kind == MediaKind::Video
-            && packets.iter().any(|packet| interceptors::is_key_frame_request(&**packet))
-        {
-            shared.media(PeerEvent::KeyFrameRequested);
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use rtc::rtp;
 
-/// Reads one remote track until the connection ends. The stack keeps 256 packets for it and drops the rest in
-/// silence, so there is no slow work in here.
-pub(super) async fn receive(shared: Arc<Shared>, track: Arc<dyn TrackRemote>) {
-    let kind = match track.kind().await {
-        RtpCodecKind::Audio => MediaKind::Audio,
-        RtpCodecKind::Video => MediaKind::Video,
-        RtpCodecKind::Unspecified | RtpCodecKind::Application => return,
-        _ => return,
-    };
-    let mut known = None;
-    // Not even the track's own end ends this: the stack announces a track once, also when a later negotiation
-    // brings it back.
-    while let Some(event) = track.poll().await {
-        let TrackRemoteEvent::OnRtpPacket(rtp::Packet { header, payload }) = event else {
-            continue;
-        };
-        if kind == MediaKind::Video && known != Some(header.ssrc) {
-            known = Some(header.ssrc);
-            shared.set_remote_video(RemoteVideo { track: Arc::clone(&track), ssrc: header.ssrc });
-        }
-        let (codec, clock_rate) = shared.format(header.payload_type, kind);
-        shared.media(PeerEvent::Rtp {
-            kind,
-            codec,
-            clock_rate,
-            packet: RtpPacket {
-                sequence: header.sequence_number,
-                timestamp: header.timestamp,
-                marker: header.marker,
-                ssrc: header.ssrc,
-                payload_type: header.payload_type,
-                payload,
-            },
-            at: tokio::time::Instant::now().into_std(),
-        });
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_driver_that_is_gone_is_the_end_of_a_track() {
+        let (sender, receiver) = webrtc::runtime::channel::<u8>(1);
+        drop(receiver);
+        let gone = sender.send(0).await.unwrap_err();
+        assert!(is_the_end(&Error::Other(format!("{gone:?}"))), "as the stack writes it: {gone:?}");
+
+        let names = Names { stream: "s".to_owned(), track: "t".to_owned(), ssrc: 1, repair_ssrc: 2 };
+        let unbound = TrackLocalStaticRTP::new(describe(MediaKind::Audio, &names, SendCodec::Opus));
+        let error = unbound.write_rtp(rtp::Packet::default()).await.unwrap_err();
+        assert!(!is_the_end(&error), "{error}");
+        assert!(!is_the_end(&Error::ErrNoRemoteDescription));
     }
 }

@@ -31,6 +31,8 @@ struct Side {
     offers_accepted: usize,
     rollbacks: usize,
     failures: Vec<(CommandKind, String)>,
+    /// DTLS alerts: whether we sent it, and its name.
+    alerts: Vec<(bool, String)>,
     video: Vec<(ReceivedCodec, u32, RtpPacket)>,
     audio: usize,
     key_frames_asked: usize,
@@ -55,6 +57,7 @@ impl Side {
             offers_accepted: 0,
             rollbacks: 0,
             failures: Vec::new(),
+            alerts: Vec::new(),
             video: Vec::new(),
             audio: 0,
             key_frames_asked: 0,
@@ -121,6 +124,7 @@ impl Side {
                 RtcEvent::Connected => self.connected = true,
                 RtcEvent::Closed => self.closed += 1,
                 RtcEvent::GatheringComplete | RtcEvent::IceState(_) | RtcEvent::Disconnected | RtcEvent::Failed => {}
+                RtcEvent::DtlsAlert { by_us, alert } => self.alerts.push((by_us, alert)),
             },
             PeerEvent::Rtp { kind: MediaKind::Video, codec, clock_rate, packet, .. } => {
                 self.video.push((codec, clock_rate, packet))
@@ -130,7 +134,8 @@ impl Side {
                 self.audio += 1;
             }
             PeerEvent::KeyFrameRequested => self.key_frames_asked += 1,
-            PeerEvent::SenderReport { kind, ntp, rtp_timestamp, at } => {
+            PeerEvent::Repaired { .. } => {}
+            PeerEvent::SenderReport { kind, ntp, rtp_timestamp, at, .. } => {
                 self.reports.push((kind, ntp, rtp_timestamp, at));
             }
         }
@@ -151,6 +156,8 @@ enum Message {
 struct Pair {
     a: Side,
     b: Side,
+    /// What the signaling makes of a description.
+    rewrite: fn(String) -> String,
 }
 
 impl Pair {
@@ -159,7 +166,7 @@ impl Pair {
     }
 
     async fn with(a: RtcConfig, b: RtcConfig) -> Self {
-        Self { a: Side::new(a, true).await, b: Side::new(b, false).await }
+        Self { a: Side::new(a, true).await, b: Side::new(b, false).await, rewrite: |sdp| sdp }
     }
 
     /// Carries messages, and dummy frames both ways, until `done`.
@@ -172,11 +179,13 @@ impl Pair {
             tokio::select! {
                 Some(event) = self.a.events.recv() => {
                     if let Some(message) = self.a.note(event).await {
+                        let message = self.carry(message);
                         self.b.hear(message).await;
                     }
                 }
                 Some(event) = self.b.events.recv() => {
                     if let Some(message) = self.b.note(event).await {
+                        let message = self.carry(message);
                         self.a.hear(message).await;
                     }
                 }
@@ -190,6 +199,13 @@ impl Pair {
                     self.a.failures, self.b.failures,
                 ),
             }
+        }
+    }
+
+    fn carry(&self, message: Message) -> Message {
+        match message {
+            Message::Description(kind, sdp) => Message::Description(kind, (self.rewrite)(sdp)),
+            Message::Candidate(candidate) => Message::Candidate(candidate),
         }
     }
 
@@ -428,6 +444,23 @@ async fn a_bad_description_fails_its_command_and_not_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_somebody_else_is_told_by_its_alert_at_both_ends() {
+    let mut pair = Pair::new().await;
+    pair.rewrite = |sdp| {
+        let fingerprint = format!("a=fingerprint:sha-256 {}\r\n", ["AB"; 32].join(":"));
+        let lines = sdp.split_inclusive('\n');
+        lines.map(|line| if line.starts_with("a=fingerprint:") { fingerprint.as_str() } else { line }).collect()
+    };
+    pair.a.offer(false).await;
+    pair.run_until("an alert", |pair| !pair.a.alerts.is_empty() && !pair.b.alerts.is_empty()).await;
+    let names = [&pair.a, &pair.b].map(|side| side.alerts.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>());
+    assert_eq!(names, [["bad_certificate"], ["bad_certificate"]], "one each");
+    assert_ne!(pair.a.alerts[0].0, pair.b.alerts[0].0, "one of both sent it");
+    assert!(!pair.a.connected && !pair.b.connected);
+    pair.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_candidates_is_no_failure() {
     let mut pair = Pair::new().await;
     pair.connect().await;
@@ -467,7 +500,7 @@ async fn a_config_that_cannot_work_is_refused_with_its_reason() {
     let unbound = RtcConfig { bind: Vec::new(), ..RtcConfig::default() };
     assert!(matches!(Peer::new(unbound, sender.clone()).await, Err(RtcError::NoBindAddress)));
     let over_tls = RtcConfig {
-        ice_servers: vec![IceServer { urls: vec!["turns:a.example:443".to_owned()], ..IceServer::default() }],
+        ice_servers: vec![IceServer { urls: vec!["stuns:a.example:443".to_owned()], ..IceServer::default() }],
         ..on_loopback()
     };
     assert!(matches!(Peer::new(over_tls, sender).await, Err(RtcError::IceServer(IceUrlError::NotOverUdp { .. }))));

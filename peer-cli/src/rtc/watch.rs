@@ -1,10 +1,10 @@
-//! The stack's sockets, with a look at the connectivity checks that pass through them.
+//! The stack's sockets, with a look at the connectivity checks and the DTLS alerts that pass through them.
 
 use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -14,8 +14,9 @@ use webrtc::runtime::{
 };
 
 use super::{
+    alerts::Alert,
     checks::{Checks, Frame},
-    events::lock,
+    events::{Shared, lock},
 };
 use crate::clock;
 
@@ -26,11 +27,12 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) struct Watching {
     inner: Arc<dyn Runtime>,
     checks: Arc<Mutex<Checks>>,
+    shared: Weak<Shared>,
 }
 
 impl Watching {
-    pub(super) fn around(inner: Arc<dyn Runtime>, checks: &Arc<Mutex<Checks>>) -> Arc<dyn Runtime> {
-        Arc::new(Self { inner, checks: Arc::clone(checks) })
+    pub(super) fn around(inner: Arc<dyn Runtime>, shared: &Arc<Shared>) -> Arc<dyn Runtime> {
+        Arc::new(Self { inner, checks: Arc::clone(shared.checks()), shared: Arc::downgrade(shared) })
     }
 }
 
@@ -46,7 +48,8 @@ impl Runtime for Watching {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let local = socket.local_addr()?;
         let inner = self.inner.wrap_udp_socket(socket)?;
-        Ok(Arc::new(WatchedSocket { inner, local, checks: Arc::clone(&self.checks) }))
+        let (checks, shared) = (Arc::clone(&self.checks), Weak::clone(&self.shared));
+        Ok(Arc::new(WatchedSocket { inner, local, checks, shared }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -91,6 +94,31 @@ struct WatchedSocket {
     inner: Arc<dyn AsyncUdpSocket>,
     local: SocketAddr,
     checks: Arc<Mutex<Checks>>,
+    shared: Weak<Shared>,
+}
+
+impl WatchedSocket {
+    fn sent(&self, to: SocketAddr, datagram: &[u8]) {
+        if let Some(frame) = Frame::of(datagram) {
+            lock(&self.checks).sent(clock::now(), self.local, to, frame);
+        }
+        self.look_for_alert(to, true, datagram);
+    }
+
+    fn received(&self, from: SocketAddr, datagram: &[u8]) {
+        if let Some(frame) = Frame::of(datagram) {
+            lock(&self.checks).received(clock::now(), self.local, from, frame);
+        }
+        self.look_for_alert(from, false, datagram);
+    }
+
+    fn look_for_alert(&self, far: SocketAddr, by_us: bool, datagram: &[u8]) {
+        if let Some(alert) = Alert::of(datagram)
+            && let Some(shared) = self.shared.upgrade()
+        {
+            shared.alert(self.local, far, by_us, alert);
+        }
+    }
 }
 
 impl AsyncUdpSocket for WatchedSocket {
@@ -102,8 +130,8 @@ impl AsyncUdpSocket for WatchedSocket {
         let polled = self.inner.poll_send(cx, transmit);
         if matches!(polled, Poll::Ready(Ok(_))) {
             let size = transmit.segment_size.unwrap_or(transmit.contents.len());
-            for frame in transmit.contents.chunks(size.max(1)).filter_map(Frame::of) {
-                lock(&self.checks).sent(clock::now(), self.local, transmit.destination, frame);
+            for datagram in transmit.contents.chunks(size.max(1)) {
+                self.sent(transmit.destination, datagram);
             }
         }
         polled
@@ -119,8 +147,8 @@ impl AsyncUdpSocket for WatchedSocket {
         if let Poll::Ready(Ok(count)) = &polled {
             for (buf, meta) in bufs.iter().zip(meta.iter()).take(*count) {
                 let came = buf.get(..meta.len).unwrap_or_default();
-                for frame in came.chunks(meta.stride.max(1)).filter_map(Frame::of) {
-                    lock(&self.checks).received(clock::now(), self.local, meta.addr, frame);
+                for datagram in came.chunks(meta.stride.max(1)) {
+                    self.received(meta.addr, datagram);
                 }
             }
         }

@@ -8,7 +8,7 @@ use dialtone_wire::{DisplayName, RoomId};
 
 use super::RunError;
 use super::media::{Media, Voice};
-use super::usage::process_usage;
+use super::usage::Used;
 use crate::args::{AudioChoice, CommonArgs, VideoChoice};
 use crate::call::Patience;
 use crate::clock::{Started, millis, now};
@@ -26,6 +26,8 @@ const LIVE_START: u64 = 500_000;
 /// What all peers of a run share.
 pub(super) struct Common {
     started: Started,
+    /// What this process had used then.
+    used: Used,
     /// When the peers are started: what came before was the time of this program, not of the call.
     begun: Started,
     url: ServerUrl,
@@ -41,7 +43,7 @@ pub(super) struct Common {
 impl Common {
     pub(super) fn new(
         args: &CommonArgs,
-        started: Started,
+        (started, used): (Started, Used),
         url: ServerUrl,
         room: RoomId,
         embedded: bool,
@@ -69,6 +71,7 @@ impl Common {
         let (tls, origin) = (tls_config(args.tls_ca.as_deref())?, args.origin.clone());
         Ok(Self {
             started,
+            used,
             begun: started,
             url,
             room,
@@ -125,13 +128,12 @@ impl Common {
     /// The report of one call, judged.
     pub(super) fn report(&self, findings: Findings, expectations: &[Expectation]) -> Report {
         let Findings { embedded, outcomes, directions, expected, relay } = findings;
-        let mut evidence = Evidence {
+        let evidence = Evidence {
             peers: outcomes.iter().map(peer_evidence).collect(),
             directions,
             expected,
             relay,
             judge: self.judge,
-            expectations: Vec::new(),
         };
         let ran = now().saturating_duration_since(self.started.mono);
         let mut report = Report {
@@ -146,17 +148,17 @@ impl Common {
             verdict: verdict::judge(&evidence),
             expectations: Vec::new(),
             peers: outcomes.into_iter().map(peer_report).collect(),
-            directions: evidence.directions.clone(),
-            relay: evidence.relay.clone(),
-            process: process_usage(ran),
+            directions: evidence.directions,
+            relay: evidence.relay,
+            process: self.used.since(ran),
             repeat: None,
         };
         // Expectations are held against a report, and what came of them is part of it.
-        if !expectations.is_empty() {
-            report.expectations = check(expectations, &report);
-            evidence.expectations.clone_from(&report.expectations);
-            report.verdict = verdict::judge(&evidence);
-        }
+        report.expectations = check(expectations, &report);
+        // Whoever records wants all of it; the call itself is none the worse.
+        let incomplete: Vec<_> = report.peers.iter().filter_map(PeerReport::recording_warning).collect();
+        report.expectations.extend(incomplete);
+        report.verdict = report.verdict.with_expectations(&report.expectations);
         report
     }
 }
@@ -194,10 +196,11 @@ pub(super) fn direction(from: &Outcome, to: &Outcome, expected: Expected, voice:
     // A sender that is gone cannot be missed: what its stream was quiet for is counted up to its own end.
     if let (Some(sender), Some(receiver)) = (from.ended_at, to.ended_at) {
         let alone = millis(receiver.saturating_duration_since(sender));
-        let video = direction.video.as_mut().map(|video| &mut video.stream);
-        let audio = direction.audio.as_mut().map(|audio| &mut audio.stream);
-        for stream in video.into_iter().chain(audio) {
-            stream.quiet_ms = (stream.quiet_ms - alone).max(0.0);
+        if let Some(video) = &mut direction.video {
+            video.sender_ended_before(alone);
+        }
+        if let Some(audio) = &mut direction.audio {
+            audio.sender_ended_before(alone);
         }
     }
     // What held the sender back is known at its end.
@@ -241,5 +244,6 @@ fn peer_report(outcome: Outcome) -> PeerReport {
         probes: outcome.probes,
         sent: outcome.sent,
         overrun: outcome.overrun,
+        recording: outcome.recording,
     }
 }

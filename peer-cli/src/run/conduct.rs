@@ -1,5 +1,6 @@
 //! Starting the peers together and ending them together.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -38,15 +39,15 @@ pub(super) async fn conduct(
     let end = tokio::time::sleep(far);
     let limit = tokio::time::sleep(limit.unwrap_or(far));
     tokio::pin!(end, limit);
-    let (mut connected, mut timed_out, mut stoppable) = (0, false, true);
+    let (mut arrivals, mut timed_out, mut stoppable) = (Arrivals::of(count), false, true);
     let mut outcomes: Vec<Option<Outcome>> = (0..count).map(|_| None).collect();
     loop {
         tokio::select! {
             Some(item) = news.recv() => {
                 show(&item);
-                connected += usize::from(is_first_connection(&item, &outcomes));
-                if let Some(duration) = duration.filter(|_| connected == count) {
-                    connected += count;
+                // Once one of them is over, it is the afterglow that runs.
+                let all_go_on = outcomes.iter().all(Option::is_none);
+                if let Some(duration) = duration.filter(|_| all_go_on && arrivals.complete(&item)) {
                     end.as_mut().reset(tokio::time::Instant::now() + duration);
                 }
             }
@@ -79,10 +80,27 @@ pub(super) async fn conduct(
     Ok(outcomes.map(|outcome| if timed_out { mark_timed_out(outcome) } else { outcome }).collect())
 }
 
-/// A connection that heals in mid-call is told again; only the first one of each peer counts.
-fn is_first_connection(news: &News, outcomes: &[Option<Outcome>]) -> bool {
-    let connected = matches!(news, News::Reached { milestone: Milestone::Call(Phase::Connected), .. });
-    connected && outcomes.iter().all(Option::is_none)
+/// Which peers have come as far as media, by name: a connection that heals in mid-call is told again.
+#[derive(Debug)]
+struct Arrivals {
+    expected: usize,
+    come: BTreeSet<String>,
+}
+
+impl Arrivals {
+    fn of(expected: usize) -> Self {
+        Self { expected, come: BTreeSet::new() }
+    }
+
+    /// Whether these news complete the number; once.
+    fn complete(&mut self, news: &News) -> bool {
+        match news {
+            News::Reached { peer, milestone: Milestone::Call(Phase::Connected), .. } => {
+                self.come.insert(peer.clone()) && self.come.len() == self.expected
+            }
+            News::Reached { .. } | News::Status { .. } => false,
+        }
+    }
 }
 
 fn mark_timed_out(mut outcome: Outcome) -> Outcome {
@@ -92,4 +110,24 @@ fn mark_timed_out(mut outcome: Outcome) -> Outcome {
         outcome.end = End::TimedOut { after: after.unwrap_or_else(|| "nothing".to_owned()) };
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(peer: &str, phase: Phase) -> News {
+        News::Reached { peer: peer.to_owned(), milestone: Milestone::Call(phase), at: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_peer_whose_connection_heals_does_not_count_for_the_one_that_never_came() {
+        let mut arrivals = Arrivals::of(2);
+        assert!(!arrivals.complete(&reached("alice", Phase::Connected)));
+        assert!(!arrivals.complete(&reached("alice", Phase::Interrupted)));
+        assert!(!arrivals.complete(&reached("alice", Phase::Connected)), "alice again");
+        assert!(!arrivals.complete(&reached("bob", Phase::IceConnected)));
+        assert!(arrivals.complete(&reached("bob", Phase::Connected)));
+        assert!(!arrivals.complete(&reached("bob", Phase::Connected)), "all have come once");
+    }
 }

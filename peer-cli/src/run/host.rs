@@ -15,21 +15,22 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// `relay`: whether an embedded server is to have a relay beside it.
     #[cfg(feature = "embedded")]
-    pub(super) async fn choose(server: Option<&ServerUrl>) -> Result<(Self, ServerUrl), RunError> {
+    pub(super) async fn choose(server: Option<&ServerUrl>, relay: bool) -> Result<(Self, ServerUrl), RunError> {
         if let Some(url) = server {
             return Ok((Self::default(), url.clone()));
         }
         let dice = RandomState::new();
         let dice = u128::from(dice.hash_one(1)) << 64 | u128::from(dice.hash_one(2));
-        let embedded = crate::embedded::Embedded::spawn(dice).await?;
+        let embedded = crate::embedded::Embedded::spawn(dice, relay).await?;
         let url = ServerUrl::parse(&embedded.ws_url())?;
         Ok((Self { embedded: Some(embedded) }, url))
     }
 
     #[cfg(feature = "embedded")]
     pub(super) fn relay_report(&self) -> Option<RelayReport> {
-        self.embedded.as_ref().map(crate::embedded::Embedded::relay_report)
+        self.embedded.as_ref()?.relay_report()
     }
 
     #[cfg(feature = "embedded")]
@@ -43,7 +44,7 @@ impl Host {
 #[cfg(not(feature = "embedded"))]
 impl Host {
     #[expect(clippy::unused_async, reason = "the same face as with the embedded server")]
-    pub(super) async fn choose(server: Option<&ServerUrl>) -> Result<(Self, ServerUrl), RunError> {
+    pub(super) async fn choose(server: Option<&ServerUrl>, _relay: bool) -> Result<(Self, ServerUrl), RunError> {
         Ok((Self::default(), server.cloned().ok_or(RunError::NoServer)?))
     }
 

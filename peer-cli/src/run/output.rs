@@ -1,10 +1,11 @@
 //! Reports into files, and out of them again.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::args::{CommonArgs, DiffArgs, ReportArgs};
+use super::writable::{check_distinct, check_outputs};
+use crate::args::{CommonArgs, DiffArgs, ReportArgs, is_stdout};
 use crate::console;
 use crate::report::{ReadError, Report, diff as compare, html, junit, markdown, terminal};
 
@@ -15,6 +16,26 @@ const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputError {
+    /// Two options with one file.
+    #[error("{first} and {second} both go to {path}; each needs a place of its own")]
+    Twice {
+        /// The first option.
+        first: &'static str,
+        /// The second one.
+        second: &'static str,
+        /// What both name.
+        path: PathBuf,
+    },
+    /// A file that could not be written later, found before there was anything to write.
+    #[error("{option} cannot write to {path}: {source}")]
+    Unwritable {
+        /// The option that names it.
+        option: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// Writing.
     #[error("the report could not be written to {path}: {source}")]
     Write {
@@ -44,15 +65,16 @@ pub enum OutputError {
 impl OutputError {
     /// Whether the user can mend it on the command line.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Read { .. } | Self::NoReport { .. })
+        match self {
+            Self::Twice { .. } | Self::Unwritable { .. } | Self::Read { .. } | Self::NoReport { .. } => true,
+            Self::Write { .. } => false,
+        }
     }
 }
 
 /// Writes every form of the report that was asked for. In a GitHub workflow the summary is added to that of the job.
-///
-/// # Errors
-/// [`OutputError::Write`] for the first one that failed; the others are written nevertheless.
-pub fn write_reports(report: &Report, args: &CommonArgs) -> Result<(), OutputError> {
+/// Gives an [`OutputError::Write`] for each one that could not be written; the others are there.
+pub fn write_reports(report: &Report, args: &CommonArgs) -> Vec<OutputError> {
     let mut results = Vec::new();
     if let Some(path) = &args.json {
         results.push(write_json(report.to_json(), path));
@@ -70,7 +92,7 @@ pub fn write_reports(report: &Report, args: &CommonArgs) -> Result<(), OutputErr
         }
         (None, _) => {}
     }
-    results.into_iter().collect()
+    results.into_iter().filter_map(Result::err).collect()
 }
 
 /// Writes a JSON document to a file, or to standard output for `-`.
@@ -79,32 +101,36 @@ pub fn write_reports(report: &Report, args: &CommonArgs) -> Result<(), OutputErr
 /// [`OutputError::Write`]
 pub fn write_json(mut document: String, to: &Path) -> Result<(), OutputError> {
     document.push('\n');
-    if to.as_os_str() == "-" {
-        let written = std::io::stdout().lock().write_all(document.as_bytes());
-        return written.map_err(|source| OutputError::Write { path: "standard output".into(), source });
-    }
     write(to, &document)
 }
 
-/// Shows an old report: the terminal text, or the forms asked for, in which case the text says what was written.
+/// Shows an old report: the terminal text, or the forms asked for, in which case the text says what was written where,
+/// unless one of the forms is on standard output itself.
 ///
 /// # Errors
 /// See [`OutputError`].
 pub fn show(args: &ReportArgs) -> Result<String, OutputError> {
-    let report = read(&args.file)?;
-    let mut written = Vec::new();
-    let forms = [
-        (&args.html, html::render as fn(&Report) -> String),
-        (&args.junit, junit::render),
-        (&args.markdown, markdown::render),
+    let outputs = [
+        ("--html", args.html.as_deref()),
+        ("--junit", args.junit.as_deref()),
+        ("--markdown", args.markdown.as_deref()),
     ];
-    for (path, render) in forms {
-        if let Some(path) = path {
-            write(path, &render(&report))?;
-            written.push(format!("wrote {}\n", path.display()));
-        }
+    check_outputs(&outputs)?;
+    let named: Vec<_> = outputs.into_iter().chain([("FILE", Some(args.file.as_path()))]).collect();
+    check_distinct(&named)?;
+    let report = read(&args.file)?;
+    let renders: [fn(&Report) -> String; 3] = [html::render, junit::render, markdown::render];
+    let asked: Vec<_> = outputs.into_iter().zip(renders).filter_map(|((_, path), form)| Some((path?, form))).collect();
+    if asked.is_empty() {
+        return Ok(terminal::render(&report, console::stdout_style()));
     }
-    Ok(if written.is_empty() { terminal::render(&report, console::stdout_style()) } else { written.concat() })
+    for (path, render) in &asked {
+        write(path, &render(&report))?;
+    }
+    if asked.iter().any(|(path, _)| is_stdout(path)) {
+        return Ok(String::new());
+    }
+    Ok(asked.iter().map(|(path, _)| format!("wrote {}\n", path.display())).collect())
 }
 
 /// Compares two reports; the text for the terminal, empty when the comparison went elsewhere.
@@ -112,6 +138,7 @@ pub fn show(args: &ReportArgs) -> Result<String, OutputError> {
 /// # Errors
 /// See [`OutputError`].
 pub fn diff(args: &DiffArgs) -> Result<String, OutputError> {
+    check_outputs(&[("--json", args.json.as_deref())])?;
     let compared = compare::diff(&read(&args.before)?, &read(&args.after)?);
     match &args.json {
         Some(to) => {
@@ -123,12 +150,19 @@ pub fn diff(args: &DiffArgs) -> Result<String, OutputError> {
 }
 
 fn read(path: &Path) -> Result<Report, OutputError> {
-    let text = std::fs::read_to_string(path).map_err(|source| OutputError::Read { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| OutputError::Read { path: path.to_owned(), source })?;
     Report::from_json(&text).map_err(|source| OutputError::NoReport { path: path.to_owned(), source })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), OutputError> {
-    std::fs::write(path, text).map_err(|source| OutputError::Write { path: path.to_owned(), source })
+    let written =
+        if is_stdout(path) { std::io::stdout().lock().write_all(text.as_bytes()) } else { fs::write(path, text) };
+    written.map_err(|source| OutputError::Write { path: shown(path), source })
+}
+
+/// The path for people.
+pub(super) fn shown(path: &Path) -> PathBuf {
+    if is_stdout(path) { "standard output".into() } else { path.to_owned() }
 }
 
 fn append(path: &Path, text: &str) -> Result<(), OutputError> {
@@ -137,4 +171,34 @@ fn append(path: &Path, text: &str) -> Result<(), OutputError> {
         file.write_all(b"\n")
     });
     appended.map_err(|source| OutputError::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::report::terminal::Style;
+
+    #[test]
+    fn a_comparison_shows_whatever_the_reports_say_and_does_no_more() {
+        let mut after = sample::failed();
+        after.verdict.sentence = "refused: \u{1b}[2J\n::error::forged".to_owned();
+        after.version = "1\u{9b}2J".to_owned();
+        after.peers[0].name = "al\u{202e}ice".to_owned();
+        let compared = compare::diff(&sample::healthy(), &after);
+        let text = compare::render(&compared, Style { color: false, width: 120 });
+        assert!(text.contains("refused: �[2J ::error::forged"), "{text}");
+        assert!(!text.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')), "{text:?}");
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_leaves_the_others() {
+        let args = ["peer-cli", "call", "--json=/dev/full", "--html", "/dev/full", "--markdown", "/dev/null"];
+        let args = <crate::args::Args as clap::Parser>::try_parse_from(args).unwrap();
+        let crate::args::Command::Call(call) = args.command else { panic!("parsed as another command") };
+        let lost = write_reports(&sample::healthy(), &call.common);
+        let told: Vec<_> = lost.iter().map(ToString::to_string).collect();
+        assert!(told.len() == 2 && told.iter().all(|told| told.contains("/dev/full")), "{told:?}");
+        assert!(!lost[0].is_usage());
+    }
 }

@@ -1,6 +1,8 @@
 //! The hands of the conversation: one task that dials, moves bytes, dials again.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -76,6 +78,7 @@ pub struct Signaling {
 #[derive(Debug)]
 enum Command {
     Send(Signal),
+    NetworkChanged { gone: BTreeSet<IpAddr> },
     Leave,
 }
 
@@ -106,6 +109,12 @@ impl Signaling {
     pub async fn send(&self, signal: Signal) {
         // The task ends only after it has told why; there is nobody left to send to then.
         let _ = self.commands.send(Command::Send(signal)).await;
+    }
+
+    /// Says that the machine has other addresses than before: a connection from one that is gone is given up, which it
+    /// would not notice by itself for a while, and where none is open the server is dialled at once.
+    pub async fn network_changed(&self, gone: BTreeSet<IpAddr>) {
+        let _ = self.commands.send(Command::NetworkChanged { gone }).await;
     }
 
     /// Leaves the room, ends the session, and waits until the server has it (about a second at most).
@@ -174,6 +183,7 @@ impl Driver {
     /// Runs the conversation over one connection.
     async fn converse(&mut self, mut socket: Socket) -> Outcome {
         self.conversation.handle_open(now());
+        let local_ip = socket.get_ref().local_ip();
         loop {
             if let Some(outcome) = self.carry_out(&mut socket).await {
                 let _ = timeout(WRITE_PATIENCE, socket.close(None)).await;
@@ -194,7 +204,16 @@ impl Driver {
                     Some(Err(error)) => return Outcome::Lost(format!("the connection to the server broke ({error})")),
                     None => return Outcome::Lost("the server closed the connection".to_owned()),
                 },
-                command = self.commands.recv() => self.command(command),
+                command = self.commands.recv() => match command {
+                    Some(Command::Send(signal)) => self.conversation.send(signal),
+                    Some(Command::NetworkChanged { gone }) => {
+                        if local_ip.is_some_and(|ip| gone.contains(&ip)) {
+                            return Outcome::Lost("the address of this machine is gone".to_owned());
+                        }
+                    }
+                    // A queue whose other end is gone means the same as a leave.
+                    Some(Command::Leave) | None => self.conversation.leave(now()),
+                },
                 () = until(due) => self.conversation.handle_timeout(now()),
             }
         }
@@ -210,14 +229,6 @@ impl Driver {
         if let Some(tap) = self.options.tap.as_ref().filter(|_| !is_heart_beat(text)) {
             // Watching must not change what is watched: what does not fit is left out.
             let _ = tap.try_send(Traffic { at: now(), sent, text: text.clone() });
-        }
-    }
-
-    /// A queue whose other end is gone means the same as a leave.
-    fn command(&mut self, command: Option<Command>) {
-        match command {
-            Some(Command::Send(signal)) => self.conversation.send(signal),
-            Some(Command::Leave) | None => self.conversation.leave(now()),
         }
     }
 
@@ -288,6 +299,11 @@ impl Driver {
                     () = &mut wait => break,
                     command = self.commands.recv() => match command {
                         Some(Command::Send(signal)) => self.conversation.send(signal),
+                        // What did not work a moment ago may work now.
+                        Some(Command::NetworkChanged { .. }) => {
+                            self.pause = FIRST_PAUSE;
+                            break;
+                        }
                         Some(Command::Leave) | None => return None,
                     },
                 }

@@ -1,7 +1,7 @@
 //! From a URL to an open WebSocket, with an error that names the step that failed.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl ServerUrl {
 
     /// Whether the host is, by its name or address, this machine.
     pub fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        self.host == "localhost" || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 }
 
@@ -177,8 +177,22 @@ impl DialError {
     }
 }
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Our own address of the connection, which it dies with; `None` where the system does not tell.
+    fn local_ip(&self) -> Option<IpAddr>;
+}
+
+impl Stream for TcpStream {
+    fn local_ip(&self) -> Option<IpAddr> {
+        Some(self.local_addr().ok()?.ip())
+    }
+}
+
+impl Stream for tokio_rustls::client::TlsStream<TcpStream> {
+    fn local_ip(&self) -> Option<IpAddr> {
+        self.get_ref().0.local_ip()
+    }
+}
 
 /// An open WebSocket, over TCP or TLS.
 pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;

@@ -31,7 +31,7 @@ impl End {
             Self::TimedOut { .. } => "timed-out",
             Self::Call(reason) => match reason {
                 EndReason::HungUp => "hung-up",
-                EndReason::PeerLeft => "peer-left",
+                EndReason::PeerLeft | EndReason::PeerLeftEarly { .. } => "peer-left",
                 EndReason::RoomFull { .. } => "room-full",
                 EndReason::Refused { .. } => "refused",
                 EndReason::NotJoined => "not-joined",
@@ -42,7 +42,7 @@ impl End {
                 EndReason::EngineFailed { .. } => "engine-failed",
                 EndReason::IceFailed { .. } => "ice-failed",
                 EndReason::DtlsTimedOut => "dtls-timed-out",
-                EndReason::DtlsFailed => "dtls-failed",
+                EndReason::DtlsFailed | EndReason::DtlsRefused { .. } => "dtls-failed",
                 EndReason::IceLost => "ice-lost",
                 EndReason::SignalingLost { why: LossKind::Lost, .. } => "signaling-lost",
                 EndReason::SignalingLost { why: LossKind::NotStomp, .. } => "not-stomp",
@@ -60,6 +60,12 @@ impl End {
             Self::Call(reason) => match reason {
                 EndReason::HungUp => "hung up".to_owned(),
                 EndReason::PeerLeft => "saw the other side leave".to_owned(),
+                EndReason::PeerLeftEarly { missing: DescriptionKind::Offer } => {
+                    "saw the other side leave, and had no offer of it".to_owned()
+                }
+                EndReason::PeerLeftEarly { missing: DescriptionKind::Answer } => {
+                    "saw the other side leave, and had no answer of it".to_owned()
+                }
                 EndReason::RoomFull { message } => format!("was not let in: {message}"),
                 EndReason::Refused { message } => format!("was refused by the server: {message}"),
                 EndReason::NotJoined => "asked to join, and the server never answered".to_owned(),
@@ -76,7 +82,7 @@ impl End {
                     };
                     format!("could not use the other side's {kind}: {reason}")
                 }
-                EndReason::EngineFailed { reason } => format!("could not make its own description: {reason}"),
+                EndReason::EngineFailed { reason } => format!("could not do its own part: {reason}"),
                 EndReason::IceFailed { local_candidates: false, .. } => {
                     "found no candidate of its own, and no pair worked".to_owned()
                 }
@@ -88,6 +94,14 @@ impl End {
                 }
                 EndReason::DtlsTimedOut => "found a path, and the DTLS handshake over it did not end".to_owned(),
                 EndReason::DtlsFailed => "found a path, and the DTLS handshake over it failed".to_owned(),
+                EndReason::DtlsRefused { by_us: true, alert } => {
+                    format!("found a path, and refused the DTLS handshake over it with the alert {alert}")
+                }
+                EndReason::DtlsRefused { by_us: false, alert } => {
+                    format!(
+                        "found a path, and the other side refused the DTLS handshake over it with the alert {alert}"
+                    )
+                }
                 EndReason::IceLost => "lost the path in mid-call, and it did not come back".to_owned(),
                 EndReason::SignalingLost { why, reason } => match why {
                     LossKind::Lost => format!("lost the signaling server: {reason}"),
@@ -114,7 +128,7 @@ impl End {
             Self::TimedOut { .. } => Cause::TimedOut,
             Self::Call(reason) => match reason {
                 EndReason::HungUp => Cause::Interrupted,
-                EndReason::PeerLeft => Cause::PeerLeft,
+                EndReason::PeerLeft | EndReason::PeerLeftEarly { .. } => Cause::PeerLeft,
                 EndReason::RoomFull { .. } => Cause::RoomFull,
                 EndReason::Refused { .. } | EndReason::NotJoined => Cause::JoinRefused,
                 EndReason::NobodyCame => Cause::NobodyCame,
@@ -123,7 +137,7 @@ impl End {
                 EndReason::DescriptionRefused { .. } => Cause::DescriptionRefused,
                 EndReason::EngineFailed { .. } => Cause::EngineFailed,
                 EndReason::IceFailed { .. } => Cause::IceFailed,
-                EndReason::DtlsTimedOut | EndReason::DtlsFailed => Cause::DtlsFailed,
+                EndReason::DtlsTimedOut | EndReason::DtlsFailed | EndReason::DtlsRefused { .. } => Cause::DtlsFailed,
                 EndReason::IceLost => Cause::IceLost,
                 EndReason::SignalingLost { why, .. } => match why {
                     LossKind::Lost => Cause::SignalingLost,
@@ -153,12 +167,12 @@ impl End {
                 EndReason::DescriptionRefused { .. } => 5,
                 EndReason::NoAnswer => 6,
                 EndReason::IceFailed { .. } => 7,
-                EndReason::DtlsTimedOut | EndReason::DtlsFailed => 8,
+                EndReason::DtlsTimedOut | EndReason::DtlsFailed | EndReason::DtlsRefused { .. } => 8,
                 EndReason::IceLost => 9,
                 EndReason::NobodyCame => 11,
                 // Who hangs up too early is the one whom the other sees leave.
                 EndReason::HungUp => 12,
-                EndReason::PeerLeft => 13,
+                EndReason::PeerLeft | EndReason::PeerLeftEarly { .. } => 13,
             },
         }
     }

@@ -19,14 +19,25 @@ pub(super) fn end(peer: &PeerEvidence) -> Vec<String> {
     if peer.connected {
         facts.push(format!("{} had a path for media for {:.1} s", peer.name, peer.media_duration_ms / 1000.0));
     }
-    if matches!(peer.end, End::Call(EndReason::DtlsTimedOut | EndReason::DtlsFailed | EndReason::IceLost)) {
+    if had_a_path(&peer.end) {
         if peer.pair.is_some() {
             facts.push(pair(peer));
         }
         facts.push(candidates(peer));
         facts.extend(checks(peer));
+        facts.extend(probes(peer));
     }
     facts
+}
+
+fn had_a_path(end: &End) -> bool {
+    match end {
+        End::Call(reason) => matches!(
+            reason,
+            EndReason::DtlsTimedOut | EndReason::DtlsFailed | EndReason::DtlsRefused { .. } | EndReason::IceLost
+        ),
+        End::Unreachable { .. } | End::TimedOut { .. } => false,
+    }
 }
 
 /// The pair that carried the media.
@@ -66,6 +77,13 @@ pub(super) fn candidates(peer: &PeerEvidence) -> String {
 pub(super) fn checks(peer: &PeerEvidence) -> Option<String> {
     let (tried, sent, answered) = (peer.pairs.len(), sent(peer), answered(peer));
     (tried > 0).then(|| format!("{} tried {tried} candidate pairs: {sent} checks sent, {answered} answered", peer.name))
+}
+
+/// What its servers said when they were asked directly.
+pub(super) fn probes(peer: &PeerEvidence) -> impl Iterator<Item = String> {
+    peer.probes.iter().map(|probe| {
+        format!("{} asked itself: {}, after {:.0} ms", peer.name, probe.message.trim_end_matches('.'), probe.took_ms)
+    })
 }
 
 /// Connectivity checks sent over all pairs.

@@ -1,11 +1,15 @@
-//! Why no candidate pair worked: what our own questions to the servers found out, and what both sides knew.
+//! Why no candidate pair worked: descriptions that never arrived, what our own questions to the servers found out, and
+//! what both sides knew.
 
 use super::{Cause, End, Evidence, Finding, PeerEvidence, facts};
-use crate::call::EndReason;
+use crate::call::{DescriptionKind, EndReason};
 use crate::report::{ProbeOutcome, ProbeReport};
 
 /// The cause, where `peer` ended without a pair. The order is that of [`judge`](super::judge).
 pub(super) fn find(evidence: &Evidence, peer: &PeerEvidence) -> Option<Finding> {
+    if let Some(finding) = undescribed(evidence, peer) {
+        return Some(finding);
+    }
     let finding = if is_ice_failure(peer) {
         undelivered(evidence)
             .or_else(|| turn(evidence))
@@ -23,6 +27,24 @@ pub(super) fn find(evidence: &Evidence, peer: &PeerEvidence) -> Option<Finding> 
 
 fn finding(cause: Cause, why: &str) -> Finding {
     Finding::new(cause, facts::does_not_work(why))
+}
+
+/// A description that one side was to send and the other one never got: whatever `peer` ran into without it, such as
+/// checks that nobody answered, follows from that. Only both reports tell.
+fn undescribed(evidence: &Evidence, peer: &PeerEvidence) -> Option<Finding> {
+    if !is_ice_failure(peer) && peer.end != End::Call(EndReason::NoAnswer) {
+        return None;
+    }
+    let (deaf, missing) = evidence.peers.iter().find_map(|other| match &other.end {
+        End::Call(EndReason::PeerLeftEarly { missing }) => Some((other, *missing)),
+        End::Call(_) | End::Unreachable { .. } | End::TimedOut { .. } => None,
+    })?;
+    let (cause, word) = match missing {
+        DescriptionKind::Offer => (Cause::NoOffer, "offer"),
+        DescriptionKind::Answer => (Cause::NoAnswer, "answer"),
+    };
+    let why = format!("no {word} of {} ever reached {}", peer.name, deaf.name);
+    Some(finding(cause, &why).with(evidence.peers.iter().flat_map(facts::end)))
 }
 
 fn is_ice_failure(peer: &PeerEvidence) -> bool {
@@ -53,10 +75,7 @@ fn known(peer: &PeerEvidence) -> Vec<String> {
     if peer.relay_only {
         known.push(format!("{} was allowed relayed candidates only", peer.name));
     }
-    let told = |probe: &ProbeReport| {
-        format!("{} asked itself: {}, after {:.0} ms", peer.name, probe.message.trim_end_matches('.'), probe.took_ms)
-    };
-    known.extend(peer.probes.iter().map(told));
+    known.extend(facts::probes(peer));
     known
 }
 

@@ -2,7 +2,13 @@
 //! thing needs the other.
 
 use super::{Cause, Evidence, Finding, Wanted, facts};
-use crate::report::{AudioReport, Direction, JudgeLevel, StreamReport, VideoReport};
+use crate::report::{AudioReport, Direction, JudgeLevel, UntilEnd, VideoReport};
+
+mod content;
+mod remarks;
+
+use content::{wrong_picture, wrong_sound};
+pub(super) use remarks::remarks;
 
 const MOSTLY: &str = "most pictures could not be decoded";
 /// Before this nothing is missing yet: the first packet of a busy machine may take its time.
@@ -11,23 +17,20 @@ const LEAST_TO_MISS_MS: f64 = 1000.0;
 const LEAST_TO_DECODE_MS: f64 = 2000.0;
 /// How long before the end of a call the last packet may have come; sound comes fifty times a second.
 const MOST_QUIET_MS: f64 = 1500.0;
+/// How long before the end of a call the last picture or sound may have come while packets did: a key frame that is lost
+/// has to be asked for and may be lost again.
+const MOST_USELESS_MS: f64 = 3000.0;
 /// For pictures so many times the time from one to the next, where that is longer: a source may be slow by intent.
 const MOST_QUIET_PICTURES: f64 = 3.0;
-/// A file may well begin black, and a picture may well stand still for a moment.
-const LEAST_PICTURES: u64 = 10;
-/// The stamp's check lets one damaged picture in some hundred pass, so one strange stamp among many proves nothing...
-const FEW_WRONG: u64 = 3;
-/// ...unless there are hardly others: it counts from one in so many on.
-const WRONG_SHARE: u64 = 10;
-/// Less sound than this has neither a level nor a tone worth the name.
-const LEAST_SECONDS: f64 = 0.5;
-/// A tone may be off by this share, or by [`TONE_HZ`] where that is more.
-const TONE_SHARE: f64 = 0.01;
-const TONE_HZ: f64 = 3.0;
-/// Sound with more holes than this is broken rather than another call's, when no tone is heard in it.
-const MOST_BROKEN_PERCENT: f64 = 5.0;
-/// With more holes than this nobody understands a word.
-const RUINED_PERCENT: f64 = 40.0;
+/// The longest time from one picture to the next that our pattern has, and that a file has.
+const SLOWEST_PATTERN_MS: f64 = 1000.0;
+const SLOWEST_FILE_MS: f64 = 10_000.0;
+/// Until the end of a call our own test signal never is black, still or silent for so long.
+const LEAST_LASTING_MS: f64 = 2000.0;
+/// Other content may be for a while: it counts from so long on, where that is at least half of all...
+const LEAST_LASTING_FILE_MS: f64 = 5000.0;
+/// ...or where this is it: all but the moments in which an encoder still refines a picture.
+const NEARLY_ALL: f64 = 0.9;
 
 /// The first thing that is wrong.
 pub(super) fn find(evidence: &Evidence) -> Option<Finding> {
@@ -64,40 +67,6 @@ pub(super) fn works(evidence: &Evidence) -> String {
         _ => format!("{video} and {audio}"),
     };
     format!("The call works: {kinds} in both directions{relayed}")
-}
-
-/// What a person should know of media that was not asked for: it may be meant so, and it may be the fault looked for.
-pub(super) fn remarks(evidence: &Evidence) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if evidence.expected.video != Wanted::IfAny {
-        return remarks;
-    }
-    let full = evidence.judge == JudgeLevel::Full;
-    for direction in &evidence.directions {
-        let from = &direction.from;
-        match &direction.video {
-            None => remarks.push(format!("no video came from {from}")),
-            Some(video) if full && video.decoded > 0 && video.black == video.decoded => {
-                remarks.push(format!("all {} pictures from {from} are black", video.decoded));
-            }
-            Some(video) if full && video.decoded >= LEAST_PICTURES && video.repeated >= video.decoded - 1 => {
-                remarks.push(format!("all {} pictures from {from} are the same", video.decoded));
-            }
-            Some(video) => remarks.extend(
-                quiet(&video.stream, MOST_QUIET_MS)
-                    .map(|seconds| format!("the last video from {from} came {seconds:.1} s before the end")),
-            ),
-        }
-        match &direction.audio {
-            None => remarks.push(format!("no audio came from {from}")),
-            Some(audio) if full && !audio.audible => remarks.push(format!("there was nothing to hear from {from}")),
-            Some(audio) => remarks.extend(
-                quiet(&audio.stream, MOST_QUIET_MS)
-                    .map(|seconds| format!("the last audio from {from} came {seconds:.1} s before the end")),
-            ),
-        }
-    }
-    remarks
 }
 
 /// One direction, with what is needed to judge it.
@@ -235,91 +204,68 @@ fn undecodable(look: &Look<'_>) -> Option<Finding> {
     look.finding(Cause::NotDecodable, format!("{packets} came {}, and {what}.", look.way), fact)
 }
 
-/// Media that came at first and then no more; a camera or a network that went away in mid-call.
+/// Media that came at first and then no more; a camera or a network that went away in mid-call. Packets of which nothing
+/// comes any more, such as mere padding, are no media.
 fn stopped(look: &Look<'_>) -> Option<Finding> {
-    let wanted = look.evidence.expected.video.must_come();
-    let pictures = look.video().filter(|_| wanted).and_then(|video| {
-        // A single picture has no pace: the next one of a slow source may be still to come.
-        let judged = look.evidence.judge != JudgeLevel::Packets;
-        let pace = match video.fps {
-            fps if fps > 0.0 => MOST_QUIET_PICTURES * 1000.0 / fps,
-            _ if judged && video.decoded.max(video.frames) == 1 => return None,
-            _ => 0.0,
-        };
-        quiet(&video.stream, MOST_QUIET_MS.max(pace)).map(|seconds| ("video", seconds))
-    });
-    let sound = || quiet(&look.audio()?.stream, MOST_QUIET_MS).map(|seconds| ("audio", seconds));
-    let (kind, seconds) = pictures.or_else(sound)?;
+    let (kind, unit, (packets, useful)) = stopped_pictures(look)
+        .map(|found| ("video", "picture", found))
+        .or_else(|| Some(("audio", "sound that could be decoded", stopped_sound(look)?)))?;
+    let seconds = packets.max(useful.unwrap_or_default()) / 1000.0;
     let sentence = format!("The {kind} {} stopped {seconds:.1} s before the end of the call.", look.way);
-    let fact = format!("the last {kind} packet {} came {seconds:.1} s before the end", look.way);
-    look.finding(Cause::MediaStopped, sentence, fact)
+    let came = |what: &str, ms: f64| format!("the last {what} {} came {:.1} s before the end", look.way, ms / 1000.0);
+    let mut finding = look.finding(Cause::MediaStopped, sentence, came(&format!("{kind} packet"), packets))?;
+    finding.facts.extend(useful.map(|ms| came(unit, ms)));
+    Some(finding)
 }
 
-/// How many seconds of quiet there were before the end, where that is more than `most_ms`.
-fn quiet(stream: &StreamReport, most_ms: f64) -> Option<f64> {
-    (stream.quiet_ms > most_ms).then_some(stream.quiet_ms / 1000.0)
-}
-
-/// Pictures with nothing on them, always the same, or not the ones that were sent.
-fn wrong_picture(look: &Look<'_>) -> Option<Finding> {
+/// Milliseconds from the last packet to the end, and from the last picture, where one of them is too long.
+fn stopped_pictures(look: &Look<'_>) -> Option<(f64, Option<f64>)> {
     let wanted = look.evidence.expected.video;
-    let video = look.video().filter(|_| wanted.must_come() && look.evidence.judge == JudgeLevel::Full)?;
-    let (pictures, way) = (video.decoded, &look.way);
-    let fact = format!(
-        "of {pictures} pictures {way}, {} were black, {} the same as the one before, {} stamped, {} of these by \
-         another peer",
-        video.black, video.repeated, video.stamped, video.wrong_peer
-    );
-    let enough = pictures >= LEAST_PICTURES;
-    if video.black == pictures && (enough || wanted == Wanted::Ours) {
-        return look.finding(Cause::BlackPicture, format!("All {pictures} pictures {way} are black."), fact);
-    }
-    if enough && video.repeated >= pictures - 1 {
-        let sentence = format!("All {pictures} pictures {way} are the same.");
-        return look.finding(Cause::FrozenPicture, sentence, fact);
-    }
-    if wanted != Wanted::Ours {
-        return None;
-    }
-    let strange = video.wrong_peer >= FEW_WRONG
-        || (video.wrong_peer > 0 && video.wrong_peer.saturating_mul(WRONG_SHARE) >= video.stamped);
-    let what = match (video.stamped, strange) {
-        (0, _) => "do not carry the sender's stamp",
-        (_, true) => "carry another peer's stamp",
-        (_, false) => return None,
+    let video = look.video().filter(|_| wanted.must_come())?;
+    let judged = look.evidence.judge != JudgeLevel::Packets;
+    let pace = match video.fps {
+        fps if fps > 0.0 => 1000.0 / fps,
+        // A single picture has no pace: the next one of a slow source may be still to come.
+        _ if judged && video.decoded.max(video.frames) == 1 => match wanted {
+            Wanted::Ours => SLOWEST_PATTERN_MS,
+            Wanted::Present | Wanted::IfAny | Wanted::Nothing => SLOWEST_FILE_MS,
+        },
+        _ => 0.0,
     };
-    look.finding(Cause::WrongPicture, format!("Pictures came {way}, and they {what}."), fact)
+    too_quiet(video.stream.quiet_ms, video.picture_quiet_ms, pace * MOST_QUIET_PICTURES)
 }
 
-/// Nothing to hear, or not what was sent.
-fn wrong_sound(look: &Look<'_>) -> Option<Finding> {
-    let full = look.evidence.judge == JudgeLevel::Full;
-    let audio = look.audio().filter(|audio| full && audio.seconds >= LEAST_SECONDS)?;
-    let level = audio.level_dbfs.map_or_else(|| "no level at all".to_owned(), |l| format!("{l:.0} dBFS"));
-    let fact = format!("{:.1} s of sound came {}, at {level}", audio.seconds, look.way);
-    if !audio.audible {
-        let sentence = format!("Sound came {}, and there is nothing to hear in it ({level}).", look.way);
-        return look.finding(Cause::Silence, sentence, fact);
-    }
-    let expected = audio.expected_tone_hz.filter(|_| look.evidence.expected.audio == Wanted::Ours)?;
-    let heard = match audio.tone_hz {
-        Some(heard) if (expected - heard).abs() <= (expected * TONE_SHARE).max(TONE_HZ) => return None,
-        Some(heard) => format!("{heard:.0} Hz"),
-        None if is_broken(audio, RUINED_PERCENT) => {
-            let loss = audio.stream.loss_percent;
-            let sentence = format!(
-                "So much of the sound {} is missing that its tone cannot be made out ({loss:.0} % lost).",
-                look.way
-            );
-            return look.finding(Cause::NotDecodable, sentence, fact);
+/// The same of sound.
+fn stopped_sound(look: &Look<'_>) -> Option<(f64, Option<f64>)> {
+    let audio = look.audio()?;
+    too_quiet(audio.stream.quiet_ms, audio.sound_quiet_ms, 0.0)
+}
+
+/// `least`: so much quiet is usual here.
+fn too_quiet(packets: f64, useful: Option<f64>, least: f64) -> Option<(f64, Option<f64>)> {
+    let without_packets = packets > MOST_QUIET_MS.max(least);
+    let useless = useful.is_some_and(|ms| ms > MOST_USELESS_MS.max(least));
+    (without_packets || useless).then_some((packets, useful))
+}
+
+/// Keeps what went on until the end when it was long enough to be no accident, out of `whole_ms`.
+fn long_lasting(at_end: Option<UntilEnd>, wanted: Wanted, whole_ms: f64) -> Option<UntilEnd> {
+    let least = match wanted {
+        Wanted::Ours => LEAST_LASTING_MS,
+        Wanted::Present | Wanted::IfAny | Wanted::Nothing => {
+            LEAST_LASTING_FILE_MS.max(whole_ms / 2.0).min(whole_ms * NEARLY_ALL).max(LEAST_LASTING_MS)
         }
-        None if is_broken(audio, MOST_BROKEN_PERCENT) => return None,
-        None => "no clear tone".to_owned(),
     };
-    let sentence = format!("The tone {} should be {expected:.0} Hz, and {heard} was heard.", look.way);
-    look.finding(Cause::WrongTone, sentence, fact)
+    at_end.filter(|at_end| at_end.for_ms >= least)
 }
 
-fn is_broken(audio: &AudioReport, percent: f64) -> bool {
-    audio.stream.loss_percent > percent || audio.gap_ms > audio.seconds * 10.0 * percent
+/// When it began and for how long it lasted, as the end of a sentence.
+fn since(at_end: UntilEnd) -> String {
+    let [from, length] = [at_end.from_ms, at_end.for_ms].map(|ms| ms / 1000.0);
+    format!("from {from:.1} s after the start until the end, for {length:.1} s")
+}
+
+/// How long pictures came, in milliseconds.
+fn picture_time(video: &VideoReport) -> f64 {
+    if video.fps > 0.0 { video.decoded.saturating_sub(1) as f64 * 1000.0 / video.fps } else { 0.0 }
 }

@@ -4,17 +4,20 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::super::AudioDecoder;
-use crate::measure::{Collector, Distribution, signed_ms};
+use super::lasting::{Lasting, Stretch};
 
 mod clicks;
 mod holes;
 mod pitch;
 #[cfg(test)]
 mod tests;
+mod tones;
 
 use clicks::Clicks;
 use holes::Holes;
 use pitch::Pitch;
+pub use tones::ToneHeard;
+use tones::Tones;
 
 /// Listens to the decoded samples of one track.
 #[derive(Debug)]
@@ -23,10 +26,12 @@ pub struct AudioJudge {
     squares: f64,
     level_now: f64,
     pitch: Pitch,
+    tones: Tones,
+    silence: Stretch,
+    last_at: Option<Instant>,
     clicks: Clicks,
     clicks_heard: u64,
     holes: Holes,
-    latency: Collector,
     /// The last packets: the number of their first sample, and when they came.
     arrivals: VecDeque<(u64, Instant)>,
     events: VecDeque<Instant>,
@@ -39,10 +44,18 @@ pub struct AudioHeard {
     pub seconds: f64,
     /// Root mean square of all samples, in dB below full scale: 0 is the loudest, -120 stands for nothing at all.
     pub level_dbfs: f64,
-    /// The one frequency, in Hz, that holds most of the power; `None` for silence, speech, music and noise.
+    /// The one frequency, in Hz, that holds most of the power; `None` for silence, speech, music and noise, and where
+    /// there were not 200 ms without a hole. Good to a tenth of a hertz.
     pub tone_hz: Option<f64>,
+    /// Which tone was heard when: 200 ms of each second, in order; at most 32 stretches, of which the last one then
+    /// stands for all that follows.
+    pub tones: Vec<ToneHeard>,
     /// Nobody would hear this: not louder than [`AudioHeard::AUDIBLE_DBFS`].
     pub silent: bool,
+    /// Since when no packet has been louder than that, where this is so up to the last one.
+    pub silent_at_end: Option<Lasting>,
+    /// From the last packet to the end of the call; `None` without a packet, and until the call has ended.
+    pub quiet: Option<Duration>,
     /// Clicks: 5 ms of 3 kHz.
     pub clicks: u64,
     /// Stretches of media time that no packet covers, by the RTP timestamps. What comes late is no hole.
@@ -51,8 +64,6 @@ pub struct AudioHeard {
     pub gap: Duration,
     /// The longest of them.
     pub longest_gap: Duration,
-    /// From sending a packet to having it here, in milliseconds.
-    pub latency: Option<Distribution>,
 }
 
 impl AudioHeard {
@@ -68,33 +79,38 @@ impl AudioJudge {
             squares: 0.0,
             level_now: QUIETEST_DBFS,
             pitch: Pitch::new(),
+            tones: Tones::default(),
+            silence: Stretch::default(),
+            last_at: None,
             clicks: Clicks::new(),
             clicks_heard: 0,
             holes: Holes::default(),
-            latency: Collector::new(),
             arrivals: VecDeque::new(),
             events: VecDeque::new(),
         }
     }
 
     /// The samples of one packet, 48 kHz mono, in the order of playing. `now` is when it came, `rtp_timestamp` counts
-    /// samples too, and `sent_at` is when the sender handed it over, where that is known.
-    pub fn samples(&mut self, now: Instant, rtp_timestamp: u32, sent_at: Option<Instant>, samples: &[i16]) {
-        self.holes.packet(rtp_timestamp, samples.len() as u32);
-        if let Some(sent_at) = sent_at {
-            self.latency.add(signed_ms(sent_at, now));
+    /// samples too.
+    pub fn samples(&mut self, now: Instant, rtp_timestamp: u32, samples: &[i16]) {
+        if !self.holes.packet(now, rtp_timestamp, samples.len() as u32) {
+            self.pitch.restart();
         }
+        self.last_at = Some(now);
         push(&mut self.arrivals, (self.count, now), MOST_ARRIVALS);
         let mut squares = 0.0;
         for &sample in samples {
             let sample = f64::from(sample) / FULL_SCALE;
             squares += sample * sample;
-            self.pitch.sample(sample);
+            if let Some(look) = self.pitch.sample(sample) {
+                self.tones.look(now, Pitch::LOOK, look.hz);
+            }
             if let Some(onset) = self.clicks.sample(sample as f32) {
                 self.click(onset);
             }
         }
         self.level_now = level(squares, samples.len() as u64);
+        self.silence.note(now, self.level_now <= AudioHeard::AUDIBLE_DBFS);
         self.squares += squares;
         self.count += samples.len() as u64;
     }
@@ -119,13 +135,21 @@ impl AudioJudge {
             seconds: self.count as f64 / f64::from(AudioDecoder::RATE),
             level_dbfs,
             tone_hz: if silent { None } else { self.pitch.tone() },
+            tones: self.tones.heard().to_vec(),
             silent,
+            silent_at_end: self.silence.lasting(),
+            quiet: None,
             clicks: self.clicks_heard,
             gaps,
             gap,
             longest_gap,
-            latency: self.latency.distribution(),
         }
+    }
+
+    /// Everything. `ended`: when the call did.
+    pub fn finish(self, ended: Instant) -> AudioHeard {
+        let quiet = self.last_at.map(|last| ended.saturating_duration_since(last));
+        AudioHeard { quiet, ..self.report() }
     }
 
     /// A click began at this sample, counted from the first one.

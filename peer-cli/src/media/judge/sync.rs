@@ -7,6 +7,9 @@ use crate::measure::{Collector, Distribution, signed_ms};
 
 /// Pairs the flashes seen with the clicks heard. Both come once a second, so a flash and a click within half a second of
 /// each other belong together; one without a partner (its packets were lost) is forgotten.
+///
+/// One second's click sounds like another one's, so an offset is only known up to whole seconds: sound that is 700 ms
+/// late is told as 300 ms early, and one that drifts jumps from +500 ms to -500 ms.
 #[derive(Debug, Default)]
 pub struct SyncJudge {
     flashes: VecDeque<Instant>,
@@ -36,7 +39,8 @@ impl SyncJudge {
         }
     }
 
-    /// Click minus flash in milliseconds over all pairs: positive when the sound came later. `None` without a pair.
+    /// Click minus flash in milliseconds over all pairs, -500 to 500: positive when the sound came later. `None` without
+    /// a pair.
     pub fn distribution(&self) -> Option<Distribution> {
         self.offsets.distribution()
     }

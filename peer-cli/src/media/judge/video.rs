@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::super::{ClockStrip, Picture, Stamp};
+use super::lasting::{Lasting, Stretch};
 use crate::measure::{Collector, Distribution, signed_ms};
 use crate::report::Snapshot;
 
@@ -11,6 +12,7 @@ mod album;
 mod likeness;
 mod numbering;
 mod pace;
+mod still;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +20,7 @@ use album::Album;
 use likeness::Likeness;
 use numbering::{Numbering, Step};
 use pace::Pace;
+use still::Still;
 
 /// What a [`VideoJudge`] has to know beforehand.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +41,10 @@ pub struct VideoJudge {
     heard: VideoHeard,
     pace: Pace,
     numbering: Numbering,
+    black: Stretch,
+    still: Still,
     latency: Collector,
+    latency_now: Option<f64>,
     likeness: Likeness,
     album: Album,
     psnr: Option<f64>,
@@ -64,15 +70,25 @@ pub struct VideoHeard {
     pub frames_lost: u64,
     /// Pictures with nothing to see: black, or one flat colour.
     pub black: u64,
+    /// Since when there has been nothing to see, where that is so up to the last picture.
+    pub black_at_end: Option<Lasting>,
+    /// Since when the picture has stood still, where that is so up to the last one: by their stamps, or, where there is
+    /// none, with every tile of 16x16 pixels as bright on average, to four levels of 256, as when the stretch began.
+    pub still_at_end: Option<Lasting>,
     /// When the first picture was decoded (the first frame was whole, where nothing is decoded).
     pub first_at: Option<Instant>,
     /// Pictures, or whole frames where nothing is decoded.
     pub shown: u64,
     /// Gaps between pictures of at least three times the average and 150 ms more than it (the `freezeCount` of W3C
-    /// webrtc-stats).
+    /// webrtc-stats), the average being that of the last 30 gaps. What lies between the last picture and the end of the
+    /// call is such a gap too, where it also lasts for a second: the other side may have hung up a moment earlier.
     pub freezes: u64,
     /// Those gaps together.
     pub freeze: Duration,
+    /// The part of them that lies at the end of the call.
+    pub end_freeze: Duration,
+    /// From the last picture to the end of the call; `None` without a picture, and until the call has ended.
+    pub quiet: Option<Duration>,
     /// The longest gap between two pictures.
     pub longest_gap: Duration,
     /// Width and height in pixels of the last picture.
@@ -83,10 +99,10 @@ pub struct VideoHeard {
     pub latency: Option<Distribution>,
     /// Whether a time of sending came from a [`ClockStrip`] in the picture.
     pub picture_basis: bool,
-    /// Peak signal-to-noise ratio of the brightness in dB against the picture as it was drawn, of every third stamped
+    /// Peak signal-to-noise ratio of the brightness in dB against the picture as it was drawn, of every seventh stamped
     /// picture; 100 stands for no difference.
     pub psnr: Option<Distribution>,
-    /// Structural similarity of the brightness, up to 1, of every 15th stamped picture.
+    /// Structural similarity of the brightness, up to 1, of every 17th stamped picture.
     pub ssim: Option<Distribution>,
 }
 
@@ -107,7 +123,10 @@ impl VideoJudge {
             heard: VideoHeard::default(),
             pace: Pace::default(),
             numbering: Numbering::default(),
+            black: Stretch::default(),
+            still: Still::default(),
             latency: Collector::new(),
+            latency_now: None,
             likeness: Likeness::default(),
             album: Album::default(),
             psnr: None,
@@ -121,21 +140,23 @@ impl VideoJudge {
         self.pace.shown(now);
         self.heard.decoded += 1;
         self.heard.size = Some((picture.width, picture.height));
-        if is_blank(picture) {
-            self.heard.black += 1;
-        }
+        let is_black = is_blank(picture);
+        self.heard.black += u64::from(is_black);
+        self.black.note(now, is_black);
         self.psnr = None;
         let clock = match Stamp::read(picture) {
             Some(stamp) => self.stamped(now, rtp_timestamp, stamp, picture),
             None => {
                 self.heard.repeated += u64::from(self.album.last_is(picture));
+                self.still.unstamped(now, picture);
                 None
             }
         };
-        match sent_at {
-            Some(sent_at) => self.latency.add(signed_ms(sent_at, now)),
+        let latency = match sent_at {
+            Some(sent_at) => Some(signed_ms(sent_at, now)),
             None => self.latency_by_clock(now, clock),
-        }
+        };
+        self.took(latency);
         let at = now.saturating_duration_since(self.config.run_start);
         self.album.keep(at, picture, self.psnr);
     }
@@ -144,9 +165,7 @@ impl VideoJudge {
     pub fn whole_frame(&mut self, now: Instant, rtp_timestamp: u32, sent_at: Option<Instant>) {
         tracing::trace!(rtp_timestamp, "a whole frame");
         self.pace.shown(now);
-        if let Some(sent_at) = sent_at {
-            self.latency.add(signed_ms(sent_at, now));
-        }
+        self.took(sent_at.map(|sent_at| signed_ms(sent_at, now)));
     }
 
     /// The decoder refused a frame.
@@ -164,6 +183,11 @@ impl VideoJudge {
         self.psnr.take()
     }
 
+    /// The latency in milliseconds of the last picture, if it is known and this was not asked yet.
+    pub fn take_latency(&mut self) -> Option<f64> {
+        self.latency_now.take()
+    }
+
     /// Everything so far.
     pub fn report(&self) -> VideoHeard {
         VideoHeard {
@@ -171,6 +195,10 @@ impl VideoJudge {
             shown: self.pace.shown,
             freezes: self.pace.freezes,
             freeze: self.pace.freeze,
+            end_freeze: self.pace.end_freeze,
+            quiet: self.pace.quiet,
+            black_at_end: self.black.lasting(),
+            still_at_end: self.still.lasting(),
             longest_gap: self.pace.longest_gap,
             watched: self.pace.watched,
             latency: self.latency.distribution(),
@@ -180,8 +208,9 @@ impl VideoJudge {
         }
     }
 
-    /// Everything, and the pictures worth keeping: the first, the last and the worst one.
-    pub fn finish(self) -> (VideoHeard, Vec<Snapshot>) {
+    /// Everything, and the pictures worth keeping: the first, the last and the worst one. `ended`: when the call did.
+    pub fn finish(mut self, ended: Instant) -> (VideoHeard, Vec<Snapshot>) {
+        self.pace.end(ended);
         (self.report(), self.album.snapshots())
     }
 
@@ -191,6 +220,7 @@ impl VideoJudge {
         let first = *self.heard.from_peer.get_or_insert(stamp.peer);
         let clock = ClockStrip::read(picture);
         let seen = self.numbering.seen(now, rtp_timestamp, stamp, clock.is_some());
+        self.still.stamped(now, seen.step == Step::Repeated);
         match seen.step {
             Step::Repeated => self.heard.repeated += 1,
             Step::Forward { missing } => self.heard.frames_lost += missing,
@@ -210,14 +240,22 @@ impl VideoJudge {
         clock
     }
 
-    fn latency_by_clock(&mut self, now: Instant, clock: Option<u32>) {
-        let Some(clock) = clock else { return };
+    /// The last picture has this latency, in milliseconds.
+    fn took(&mut self, latency: Option<f64>) {
+        self.latency_now = latency;
+        if let Some(latency) = latency {
+            self.latency.add(latency);
+        }
+    }
+
+    fn latency_by_clock(&mut self, now: Instant, clock: Option<u32>) -> Option<f64> {
+        let clock = clock?;
         let here = self.config.run_start_unix + now.saturating_duration_since(self.config.run_start);
         // The strip has the low 32 bits, so the difference is right for anything below 24 days.
         let whole = (here.as_millis() as u32).wrapping_sub(clock).cast_signed();
         let fraction = f64::from(here.subsec_nanos() % 1_000_000) / 1e6;
-        self.latency.add(f64::from(whole) + fraction);
         self.heard.picture_basis = true;
+        Some(f64::from(whole) + fraction)
     }
 }
 

@@ -207,6 +207,18 @@ mod tests {
     }
 
     #[test]
+    fn a_starved_encoder_leaves_no_picture_out() {
+        let codec = VideoCodec::H264;
+        let mut source = live(PatternConfig { width: 640, height: 480, fps: 30, ..config(codec) });
+        let mut decoder = video_decoder(codec).unwrap();
+        for index in 0..70 {
+            source.hint(hint(0, Some(1)));
+            let picture = decoder.decode(&source.next().unwrap().data).unwrap().unwrap();
+            assert_eq!(Stamp::read(&picture).map(|stamp| stamp.index), Some(index));
+        }
+    }
+
+    #[test]
     fn the_bitrate_stays_between_its_limits() {
         let wanted = |bitrate, estimate| Rate::new(PatternConfig { bitrate, ..config(VideoCodec::Vp8) }, estimate).bps;
         assert_eq!(wanted(None, Some(100_000_000)), 2_500_000);

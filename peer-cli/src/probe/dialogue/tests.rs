@@ -1,5 +1,7 @@
 //! The conversation, message by message, against answers written by hand.
 
+use std::time::Duration;
+
 use rtc::stun::{
     attributes::{
         ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_XOR_PEER_ADDRESS, ATTR_XOR_RELAYED_ADDRESS,
@@ -26,6 +28,10 @@ struct World {
 
 impl World {
     fn new(goal: Goal, limit: Duration) -> Self {
+        Self::over(Over::Udp, goal, limit)
+    }
+
+    fn over(over: Over, goal: Goal, limit: Duration) -> Self {
         let start = tokio::time::Instant::now().into_std();
         let mut next = 0;
         let ids = move || {
@@ -36,7 +42,7 @@ impl World {
             Goal::Binding => "stun:example.org:3478",
             Goal::Relay { .. } => "turn:example.org:3478",
         };
-        let dialogue = Dialogue::start(start, server.to_owned(), goal, start + limit, Box::new(ids));
+        let dialogue = Dialogue::start(start, server.to_owned(), goal, over, start + limit, Box::new(ids));
         Self { dialogue, start, now: start }
     }
 
@@ -318,6 +324,56 @@ fn an_answer_after_an_icmp_error_counts() {
     world.dialogue.unreachable(world.now);
     world.answer(&success(&request, &[(ATTR_XORMAPPED_ADDRESS, MAPPED.parse().unwrap())], None));
     assert_eq!(world.is_over().outcome, ProbeOutcome::Works);
+}
+
+#[test]
+fn over_a_stream_nothing_is_sent_twice_and_the_time_given_is_kept() {
+    for over in [Over::Tcp, Over::Tls] {
+        let mut world = World::over(over, relay(&[]), LIMIT);
+        world.request(METHOD_ALLOCATE);
+        world.wait();
+        assert_eq!(world.now - world.start, LIMIT);
+        let finding = world.is_over();
+        assert_eq!(finding.outcome, ProbeOutcome::Unreachable);
+        assert_eq!(finding.message, "turn:example.org:3478 took the connection and did not answer Allocate");
+    }
+    let mut world = World::over(Over::Tcp, relay(&["203.0.113.1:1"]), LIMIT);
+    world.allocated();
+    world.request(METHOD_CREATE_PERMISSION);
+    world.wait();
+    world.request(METHOD_REFRESH);
+    assert_eq!(world.is_over().message, "turn:example.org:3478 fell silent: no answer to CreatePermission");
+}
+
+#[test]
+fn over_a_stream_an_allocation_is_given_back_with_little_patience() {
+    let mut world = World::over(Over::Tls, relay(&[]), LIMIT);
+    world.allocated();
+    world.request(METHOD_REFRESH);
+    world.wait();
+    assert_eq!(world.is_over().outcome, ProbeOutcome::Works);
+    assert_eq!(world.now - world.start, Duration::from_millis(500));
+}
+
+#[test]
+fn a_stream_that_breaks_ends_the_conversation() {
+    let broken = |world: &mut World| world.dialogue.broken(ProbeOutcome::Unreachable, "hung up".to_owned());
+    let mut world = World::over(Over::Tcp, relay(&[]), LIMIT);
+    world.challenged();
+    broken(&mut world);
+    let finding = world.is_over();
+    assert_eq!(
+        (finding.outcome, finding.message.as_str()),
+        (ProbeOutcome::Unreachable, "turn:example.org:3478 hung up")
+    );
+
+    let mut world = World::over(Over::Tcp, relay(&[]), LIMIT);
+    world.allocated();
+    world.request(METHOD_REFRESH);
+    broken(&mut world);
+    assert_eq!(world.is_over().outcome, ProbeOutcome::Works, "it had all it wanted");
+    broken(&mut world);
+    assert_eq!(world.is_over().outcome, ProbeOutcome::Works, "what is found stays");
 }
 
 #[test]

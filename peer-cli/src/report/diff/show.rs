@@ -2,8 +2,8 @@
 
 use super::{Change, Diff, Side, Trend};
 use crate::report::metrics::number;
-use crate::report::terminal::Style;
 use crate::report::terminal::words::utc;
+use crate::report::terminal::{Style, plain};
 
 /// The columns behind the mark: metric, place, before, after, change, percent.
 const HEADS: [&str; 6] = ["metric", "where", "A", "B", "change", "percent"];
@@ -13,16 +13,21 @@ const LEAST_FIRST: [usize; 4] = [5, 2, 1, 3];
 
 /// The comparison: what matters most, the verdicts, and a table of what changed, the worst first.
 pub fn render(diff: &Diff, style: Style) -> String {
-    let mut out = format!("{}\n\n", diff.headline);
+    let mut out = format!("{}\n\n", plain(&diff.headline));
     out.push_str(&side("A", &diff.before, style));
     out.push_str(&side("B", &diff.after, style));
+    for note in &diff.notes {
+        out.push_str(&format!("   {note}\n"));
+    }
     let (shown, same): (Vec<_>, Vec<_>) = diff.changes.iter().partition(|change| change.trend != Trend::Same);
     if !shown.is_empty() {
         out.push('\n');
         out.push_str(&table(&shown, style));
     }
     let (count, verb) = (same.len(), if same.len() == 1 { "figure is" } else { "figures are" });
-    out.push_str(&format!("\n{count} {verb} the same within the noise\n"));
+    out.push_str(&format!(
+        "\n{count} {verb} the same within what chance makes of them; peer-cli diff --help says how much\n"
+    ));
     out
 }
 
@@ -37,7 +42,8 @@ pub(super) fn in_words(change: &Change) -> String {
 
 fn side(name: &str, side: &Side, style: Style) -> String {
     let word = style.verdict(side.ok, if side.ok { "PASS" } else { "FAIL" });
-    format!("{name}  {}  peer-cli {}  {word} {}\n", utc(side.started_unix_ms), side.version, side.sentence)
+    let (version, sentence) = (plain(&side.version), plain(&side.sentence));
+    format!("{name}  {}  peer-cli {version}  {word} {sentence}\n", utc(side.started_unix_ms))
 }
 
 fn table(changes: &[&Change], style: Style) -> String {
@@ -92,7 +98,7 @@ fn cells(change: &Change) -> [String; 6] {
     let signed = |change: f64| if change > 0.0 { format!("+{}", number(change)) } else { number(change) };
     [
         change.metric.clone(),
-        change.place.clone(),
+        plain(&change.place),
         figure(change.before),
         figure(change.after),
         change.change.map_or_else(String::new, |change| unit(signed(change))),

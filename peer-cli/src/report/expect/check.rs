@@ -3,7 +3,7 @@
 use super::{Comparison, Expectation};
 use crate::measure::Distribution;
 use crate::report::metrics::{Aggregate, Reading, Sample, spread};
-use crate::report::{Checked, JudgeLevel, RepeatReport, Report};
+use crate::report::{Checked, RepeatReport, Report};
 
 pub(super) fn one(expectation: &Expectation, report: &Report) -> Checked {
     let found = match report.repeat.as_ref().filter(|_| !expectation.metric.counts_calls()) {
@@ -156,13 +156,8 @@ fn precise(value: f64, symbol: &str) -> String {
 fn unmeasured(expectation: &Expectation, report: &Report) -> String {
     let subject = subject(expectation);
     let needs = expectation.metric.needs;
-    let level = match needs {
-        JudgeLevel::Packets => "packets",
-        JudgeLevel::Frames => "frames",
-        JudgeLevel::Full => "full",
-    };
     if report.judge < needs {
-        format!("{subject} was not measured: it needs --judge {level}")
+        format!("{subject} was not measured: it needs --judge {}", needs.name())
     } else {
         format!("{subject} was not measured in this run")
     }

@@ -1,6 +1,6 @@
 //! From a text to an [`Expectation`].
 
-use super::{Comparison, ExpectProblem, Expectation, did_you_mean, factor, hint};
+use super::{Comparison, ExpectProblem, Expectation, did_you_mean, hint};
 use crate::report::metrics::{self, Aggregate, Metric, Unit};
 
 pub(super) fn expectation(text: &str, warning: bool) -> Result<Expectation, ExpectProblem> {
@@ -66,11 +66,34 @@ fn limit(value: &str, metric: &Metric) -> Result<f64, ExpectProblem> {
     let factor = factor(metric.unit, unit).ok_or_else(|| ExpectProblem::Unit {
         unit: unit.to_owned(),
         metric: metric.name,
-        hint: hint(unit, metric.unit.accepted().iter().map(|(symbol, _)| *symbol)),
+        hint: hint(unit, spellings(metric.unit).map(|(symbol, _)| symbol)),
         allowed: allowed(metric.unit),
     })?;
     let limit = number * factor;
     if limit.is_finite() { Ok(limit) } else { Err(wrong()) }
+}
+
+/// How many of the metric's own unit a written one is; `None` where it does not measure the same. Small and capital
+/// letters are told apart only where both mean something, as in `kb/s` and `kB/s`.
+fn factor(unit: Unit, written: &str) -> Option<f64> {
+    if written.is_empty() {
+        return Some(1.0);
+    }
+    if let Some((_, factor)) = spellings(unit).find(|(symbol, _)| *symbol == written) {
+        return Some(factor);
+    }
+    let alike = |(symbol, _): &(&str, f64)| symbol.eq_ignore_ascii_case(written);
+    if let Some((_, factor)) = unit.accepted().iter().copied().find(alike) {
+        return Some(factor);
+    }
+    let mut others = unit.spelled().iter().copied().filter(alike).map(|(_, factor)| factor);
+    let first = others.next()?;
+    others.all(|other| other == first).then_some(first)
+}
+
+/// Everything that may be written for a unit, its own symbols first.
+fn spellings(unit: Unit) -> impl Iterator<Item = (&'static str, f64)> {
+    unit.accepted().iter().chain(unit.spelled()).copied()
 }
 
 fn allowed(unit: Unit) -> String {

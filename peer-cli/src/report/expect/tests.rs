@@ -47,6 +47,36 @@ fn units_are_converted_into_that_of_the_metric() {
 }
 
 #[test]
+fn units_may_be_spelled_as_people_spell_them() {
+    let limit = |text: &str| Expectation::parse(text, false).unwrap().limit;
+    for text in ["video.bitrate_kbps>1500kbit/s", "video.bitrate_kbps>1.5 Mbit/s", "video.bitrate_kbps>1.5mbps"] {
+        assert_eq!(limit(text), 1500.0, "{text}");
+    }
+    // Bits and bytes differ in one letter's size, and in a factor of eight.
+    assert_eq!((limit("video.bitrate_kbps>100kB/s"), limit("video.bitrate_kbps>100kb/s")), (800.0, 100.0));
+    assert_eq!(limit("video.bitrate_kbps>1MBps"), 8000.0);
+    assert!(said("video.bitrate_kbps>1mb/s").contains("is no unit of video.bitrate_kbps (did you mean \"Mb/s\"?)"));
+    assert_eq!(
+        (limit("setup_ms<1 SEC"), limit("setup_ms<0.5min"), limit("setup_ms<2 seconds")),
+        (1000.0, 30_000.0, 2000.0)
+    );
+    assert_eq!(
+        (limit("audio.loss_percent<2 percent"), limit("video.psnr_db>30db"), limit("video.fps>25FPS")),
+        (2.0, 30.0, 25.0)
+    );
+    assert_eq!((limit("process.peak_memory_mb<64mb"), limit("audio.tone_hz>1khz")), (64.0, 1000.0));
+    assert!((limit("rtt_ms<250\u{b5}s") - 0.25).abs() < 1e-9);
+}
+
+#[test]
+fn a_median_is_the_half_and_an_average_the_mean() {
+    let value = |text: &str| checked(text, &sample::healthy()).value;
+    assert_eq!(value("video.latency_ms.median<20"), value("video.latency_ms.p50<20"));
+    assert_eq!(value("video.latency_ms.avg<20"), value("video.latency_ms.mean<20"));
+    assert_eq!(value("video.latency_ms.P95<20"), Some(15.0));
+}
+
+#[test]
 fn without_an_aggregate_the_worst_sample_decides() {
     // 45.4 ms for alice, 45 ms for bob.
     let report = sample::healthy();
@@ -132,7 +162,8 @@ fn mistakes_name_what_was_most_likely_meant() {
     assert_eq!(said("zzzzzzzz<1"), "\"zzzzzzzz\" is no metric; `peer-cli metrics` lists them all");
     assert_eq!(
         said("setup_ms.p9<500"),
-        "\"p9\" behind setup_ms is no aggregate (did you mean \"p95\"?); allowed are p50, p95, p99, min, max and mean"
+        "\"p9\" behind setup_ms is no aggregate (did you mean \"p95\"?); allowed are p50 (median), p95, p99, min, \
+         max and mean"
     );
     assert_eq!(
         said("setup_ms=<500"),
@@ -164,7 +195,33 @@ fn a_file_has_one_expectation_a_line_with_comments_and_warnings() {
         ("video.fps>25", true, "video.fps"),
     ];
     assert_eq!(found, expected);
+    let from_windows = "\u{feff}setup_ms<500\r\n# of no weight\r\nWARN video.fps>25\r\nWarn: audio.gaps<1\r\n\r\n";
+    let found = parse_file(from_windows).unwrap();
+    let found: Vec<_> = found.iter().map(|one| (one.text(), one.is_warning())).collect();
+    assert_eq!(found, [("setup_ms<500", false), ("video.fps>25", true), ("audio.gaps<1", true)]);
+    let error = parse_file("\u{feff}setup_ms<5\r\nvideo.fps=25\r\nwarning video.fps>25").unwrap_err();
+    assert!(matches!(&error, ExpectError::Line { line: 3, .. }), "{error:?}");
     let error = parse_file("setup_ms<5\n\nwarn nothing<5").unwrap_err();
     assert!(matches!(&error, ExpectError::Line { line: 3, .. }), "{error:?}");
     assert!(error.to_string().starts_with("line 3: \"nothing\" is no metric"), "{error}");
+}
+
+#[test]
+fn who_asks_for_a_share_of_calls_decides_how_many_may_fail() {
+    let asked = |text: &str, warning| Expectation::parse(text, warning).unwrap();
+    assert!(decides_failures(&[asked("setup_ms<500", false), asked("ok_percent>=95", false)]));
+    assert!(decides_failures(&[asked("failed_calls<2", false)]));
+    assert!(!decides_failures(&[asked("failed_calls<2", true), asked("calls>3", false), asked("setup_ms<500", false)]));
+    assert!(!decides_failures(&[]));
+}
+
+#[test]
+fn calls_that_failed_are_judged_by_what_was_asked_of_them_alone() {
+    let calls = || repeat::tolerate(repeat::combine(vec![sample::healthy(), sample::failed(), sample::healthy()]));
+    let verdict = |text: &str| {
+        let checked = check(&[Expectation::parse(text, false).unwrap()], &calls());
+        calls().verdict.with_expectations(&checked)
+    };
+    assert_eq!((verdict("failed_calls<2").ok, verdict("ok_percent>60%").exit_code), (true, 0));
+    assert_eq!((verdict("failed_calls=0").ok, verdict("ok_percent>=95").exit_code), (false, 18));
 }

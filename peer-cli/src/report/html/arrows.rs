@@ -1,6 +1,7 @@
 //! Signaling messages between two peers as arrows: who sent when, who received when.
 
 use crate::report::PeerReport;
+use crate::report::metrics::plausible;
 
 /// The kinds that go from peer to peer.
 const KINDS: [&str; 3] = ["OFFER", "ANSWER", "CANDIDATE"];
@@ -76,7 +77,7 @@ pub(super) fn arrows(peers: &[PeerReport], window_ms: f64) -> Vec<Arrow> {
 
 fn stamps(peer: &PeerReport, kind: &str, sent: bool) -> Vec<f64> {
     let of_kind = peer.messages.iter().filter(|message| message.sent == sent && message.kind == kind);
-    of_kind.map(|message| message.at_ms).filter(|ms| ms.is_finite()).collect()
+    of_kind.map(|message| message.at_ms).filter(|ms| plausible(*ms)).collect()
 }
 
 fn grouped(kind: &'static str, forth: bool, sent: &[f64], received: &[f64], window_ms: f64) -> Vec<Arrow> {

@@ -18,7 +18,7 @@ impl Scale {
     /// The place of a value. Everything is at the beginning where all values are one.
     pub(super) fn at(&self, value: f64) -> f64 {
         let span = self.from.1 - self.from.0;
-        if span <= 0.0 {
+        if span <= 0.0 || !span.is_finite() {
             return self.to.0;
         }
         self.to.0 + (value - self.from.0) / span * (self.to.1 - self.to.0)
@@ -74,6 +74,10 @@ pub(super) fn round_out(low: f64, high: f64, step: f64) -> (f64, f64) {
 
 /// The label of a tick, with the digits that its step needs.
 pub(super) fn label(value: f64, step: f64) -> String {
+    // A margin has room for six digits.
+    if value.abs() >= 1e6 {
+        return format!("{value:.2e}");
+    }
     let digits = if step > 0.0 { (-(step.log10() + 1e-9).floor()).max(0.0) as usize } else { 0 };
     text::decimals(value, digits.min(6))
 }
@@ -105,6 +109,7 @@ mod tests {
         let upside_down = Scale::new((0.0, 50.0), (100.0, 0.0));
         assert_eq!((upside_down.at(0.0), upside_down.at(25.0), upside_down.at(50.0)), (100.0, 50.0, 0.0));
         assert_eq!(Scale::new((3.0, 3.0), (10.0, 20.0)).at(3.0), 10.0);
+        assert_eq!(Scale::new((-1e308, 1e308), (10.0, 20.0)).at(3.0), 10.0);
     }
 
     #[test]
@@ -138,6 +143,7 @@ mod tests {
         assert_eq!(label(1.5, 0.5), "1.5");
         assert_eq!(label(20.0, 10.0), "20");
         assert_eq!(label(0.25, 0.05), "0.25");
+        assert_eq!(label(1.5e9, 5e8), "1.50e9");
         assert_eq!(time_label(0.0, 200.0, 900.0), "0");
         assert_eq!(time_label(400.0, 200.0, 900.0), "400\u{a0}ms");
         assert_eq!(time_label(2500.0, 500.0, 4000.0), "2.5\u{a0}s");

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::tables::table;
 use super::text::{NONE, count, counted, length, number};
 use crate::measure::Distribution;
-use crate::report::{AudioReport, Direction, PeerReport, ProcessReport, Report, StreamReport, VideoReport};
+use crate::report::{AudioReport, Direction, PeerReport, ProcessReport, Report, StreamReport, UntilEnd, VideoReport};
 
 /// One figure: its name, its unit, its definition and how to read it.
 struct Row<T>(&'static str, &'static str, &'static str, fn(&T) -> String);
@@ -28,7 +28,7 @@ static STREAM: [Row<StreamReport>; 13] = [
     Row("Asked again", "packets", "Packets that we asked for with NACK (RFC 4585 6.2.1).", |s| count(s.nacks_sent)),
 ];
 
-static VIDEO: [Row<VideoReport>; 23] = [
+static VIDEO: [Row<VideoReport>; 28] = [
     Row("Frames", "", "Frames put together from packets.", |v| count(v.frames)),
     Row("Key frames", "", "Key frames among them.", |v| count(v.key_frames)),
     Row("Key frames asked for", "", "Key frames that we asked for (PLI).", |v| count(v.key_frames_requested)),
@@ -39,12 +39,20 @@ static VIDEO: [Row<VideoReport>; 23] = [
     Row("Stamped", "pictures", "Pictures with a readable stamp, which our own pattern has.", |v| count(v.stamped)),
     Row("Wrong peer", "pictures", "Stamped pictures that another peer drew.", |v| count(v.wrong_peer)),
     Row("Black", "pictures", "Pictures with nothing to see.", |v| count(v.black)),
+    Row("Black at the end", "", "Since when there was nothing to see any more.", |v| until_end(v.black_at_end)),
+    Row("Still at the end", "", "Since when the picture did not move any more.", |v| until_end(v.still_at_end)),
     Row("Repeated", "pictures", "Pictures that show the same as the one before.", |v| count(v.repeated)),
     Row("Never seen", "pictures", "Pictures that were drawn and never seen, by their stamps.", |v| {
         count(v.frames_lost)
     }),
-    Row("Freezes", "", "Gaps of at least three times the average gap and 150 ms more than it.", |v| count(v.freezes)),
+    Row("Freezes", "", "Gaps of at least three times the average of the last 30 and 150 ms more than it.", |v| {
+        count(v.freezes)
+    }),
     Row("Frozen for", "ms", "Those gaps together.", |v| number(v.freeze_ms)),
+    Row("Frozen at the end", "ms", "The part of it at the end of the call.", |v| number(v.end_freeze_ms)),
+    Row("Picture quiet", "ms", "From the last picture to the end of the call or of its sender.", |v| {
+        maybe(v.picture_quiet_ms)
+    }),
     Row("Longest gap", "ms", "The longest time between two pictures.", |v| number(v.longest_gap_ms)),
     Row(
         "Latency p50 / p95 / p99",
@@ -59,17 +67,22 @@ static VIDEO: [Row<VideoReport>; 23] = [
     Row("PSNR min / mean / max", "dB", "The same.", |v| ends(v.psnr_db)),
     Row("SSIM p50 / p95 / p99", "", "Structural similarity (Wang 2004), 1 is no difference.", |v| percentiles(v.ssim)),
     Row("SSIM min / mean / max", "", "The same.", |v| ends(v.ssim)),
+    Row("Skipped", "frames", "Frames not judged, because this machine was too slow.", |v| count(v.skipped)),
     Row("Decoding", "ms", "CPU time of decoding.", |v| number(v.decode_cpu_ms)),
     Row("Judging", "ms", "CPU time of judging the decoded pictures.", |v| number(v.judge_cpu_ms)),
 ];
 
-static AUDIO: [Row<AudioReport>; 13] = [
+static AUDIO: [Row<AudioReport>; 16] = [
     Row("Not decodable", "packets", "Packets that the decoder refused.", |a| count(a.decode_errors)),
     Row("Decoded", "s", "Sound decoded.", |a| number(a.seconds)),
     Row("Audible", "", "Whether there was something to hear.", |a| (if a.audible { "yes" } else { "no" }).to_owned()),
     Row("Level", "dBFS", "Level over all of it, relative to full scale.", |a| maybe(a.level_dbfs)),
     Row("Tone", "Hz", "The dominant tone.", |a| maybe(a.tone_hz)),
     Row("Expected tone", "Hz", "The tone of the peer that was expected.", |a| maybe(a.expected_tone_hz)),
+    Row("Silent at the end", "", "Since when there was nothing to hear any more.", |a| until_end(a.silent_at_end)),
+    Row("Sound quiet", "ms", "From the last decoded packet to the end of the call or of its sender.", |a| {
+        maybe(a.sound_quiet_ms)
+    }),
     Row("Gaps", "", "Stretches of media time that no packet covers.", |a| count(a.gaps)),
     Row("Missing for", "ms", "Those gaps together.", |a| number(a.gap_ms)),
     Row("Longest gap", "ms", "The longest of them.", |a| number(a.longest_gap_ms)),
@@ -78,6 +91,7 @@ static AUDIO: [Row<AudioReport>; 13] = [
         percentiles(a.latency_ms)
     }),
     Row("Latency min / mean / max", "ms", "The same.", |a| ends(a.latency_ms)),
+    Row("Skipped", "packets", "Packets not judged, because this machine was too slow.", |a| count(a.skipped)),
     Row("MOS (estimate)", "1 to 4.5", "E-model (ITU-T G.107) reduced to delay and loss.", |a| maybe(a.mos_estimate)),
 ];
 
@@ -171,22 +185,26 @@ fn maybe(value: Option<f64>) -> String {
     value.map_or_else(|| NONE.to_owned(), number)
 }
 
+fn until_end(since: Option<UntilEnd>) -> String {
+    since.map_or_else(|| NONE.to_owned(), |since| format!("since {}", length(since.from_ms)))
+}
+
 fn words(value: Option<&str>) -> String {
     value.unwrap_or(NONE).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn each_direction_is_a_column_and_a_missing_one_a_dash() {
-        let mut report = sample::call();
+        let mut report = sample::healthy();
         report.directions[1].video = None;
         let page = section(&report).into_string();
         assert!(page.contains("<td class=\"v\">640×480</td><td class=\"v\">–</td>"), "{page}");
-        assert!(page.contains("2.10 / 5.50 / 8.00") && page.contains("1.00 / 2.40 / 12.0"), "{page}");
+        assert!(page.contains("12.1 / 15.0 / 18.2") && page.contains("8.00 / 12.3 / 21.0"), "{page}");
     }
 
     #[test]

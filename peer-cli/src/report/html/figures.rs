@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::text::{NONE, count, number, quantity};
+use super::text::{NONE, count, decimals, number, quantity};
 use crate::measure::Distribution;
 use crate::report::{AudioReport, Direction, Report, StreamReport, VideoReport};
 
@@ -33,6 +33,7 @@ fn card(direction: &Direction, report: &Report) -> Markup {
                 }
             }
             @if let Some(basis) = &direction.latency_basis { p.aside { (basis_words(basis)) } }
+            @for remark in &direction.remarks { p.aside { (remark) } }
         }
     }
 }
@@ -85,7 +86,7 @@ fn video_figures(video: &VideoReport) -> Vec<Figure> {
         figures.push(("PSNR median", number(psnr.p50), "dB"));
     }
     if let Some(ssim) = &video.ssim {
-        figures.push(("SSIM median", format!("{:.3}", ssim.p50), ""));
+        figures.push(("SSIM median", decimals(ssim.p50, 3), ""));
     }
     figures
 }
@@ -112,7 +113,7 @@ fn audio_figures(audio: &AudioReport) -> Vec<Figure> {
         figures.push(("Missing for", number(audio.gap_ms), "ms"));
     }
     if let Some(mos) = audio.mos_estimate {
-        figures.push(("MOS (estimate)", format!("{mos:.2}"), ""));
+        figures.push(("MOS (estimate)", decimals(mos, 2), ""));
     }
     figures
 }
@@ -149,8 +150,8 @@ fn basis_words(basis: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn a_direction_without_packets_says_so_and_one_without_a_source_too() {
@@ -170,8 +171,8 @@ mod tests {
 
     #[test]
     fn each_direction_is_a_card() {
-        let page = cards(&sample::call()).into_string();
+        let page = cards(&sample::healthy()).into_string();
         assert_eq!(page.matches("<article").count(), 2);
-        assert!(page.contains("2.10 / 5.50") && page.contains("640×480"), "{page}");
+        assert!(page.contains("12.1 / 15.0") && page.contains("640×480"), "{page}");
     }
 }

@@ -132,14 +132,14 @@ fn relayed(relay: &RelayReport) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn the_nominated_pair_is_marked_in_words() {
-        let page = section(&sample::call()).into_string();
-        assert_eq!(page.matches("● nominated").count(), 1);
-        assert!(page.contains("1\u{a0}candidate of") && page.contains("round trip 0.40"), "{page}");
+        let page = section(&sample::healthy()).into_string();
+        assert_eq!(page.matches("● nominated").count(), 2);
+        assert!(page.contains("1\u{a0}candidate of") && page.contains("round trip 0.10"), "{page}");
     }
 
     #[test]

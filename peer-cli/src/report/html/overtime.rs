@@ -3,19 +3,11 @@
 use maud::{Markup, html};
 
 use super::axis;
+use super::moments;
 use super::plot::{Frame, Line, draw};
-use super::stages;
-use super::text::length;
-use super::thin;
-use crate::measure::Series;
-use crate::report::{Direction, Report};
-
-/// A column of the series as a line.
-struct Column {
-    name: &'static str,
-    class: &'static str,
-    of: fn(&Series) -> &[Option<f32>],
-}
+use super::track::{Column, Track};
+use crate::report::Report;
+use crate::report::metrics::plausible;
 
 /// A plot for each direction.
 struct Measure {
@@ -25,6 +17,8 @@ struct Measure {
     from_zero: bool,
     /// Whether it is worth a plot only when there is anything but 0.
     if_any: bool,
+    /// Whether only whole entries are drawn: what is a rate or a level says nothing of a part of one.
+    whole: bool,
     columns: &'static [Column],
 }
 
@@ -34,6 +28,7 @@ static MEASURES: [Measure; 7] = [
         unit: "kbit/s",
         from_zero: true,
         if_any: false,
+        whole: true,
         columns: &[
             Column { name: "video", class: "video", of: |series| &series.video_kbps },
             Column { name: "audio", class: "audio", of: |series| &series.audio_kbps },
@@ -45,6 +40,7 @@ static MEASURES: [Measure; 7] = [
         unit: "fps",
         from_zero: true,
         if_any: false,
+        whole: true,
         columns: &[Column { name: "pictures", class: "video", of: |series| &series.fps }],
     },
     Measure {
@@ -52,6 +48,7 @@ static MEASURES: [Measure; 7] = [
         unit: "ms",
         from_zero: true,
         if_any: false,
+        whole: false,
         columns: &[
             Column { name: "video", class: "video", of: |series| &series.video_latency_ms },
             Column { name: "audio", class: "audio", of: |series| &series.audio_latency_ms },
@@ -63,6 +60,7 @@ static MEASURES: [Measure; 7] = [
         unit: "ms",
         from_zero: true,
         if_any: false,
+        whole: false,
         columns: &[
             Column { name: "video", class: "video", of: |series| &series.video_jitter_ms },
             Column { name: "audio", class: "audio", of: |series| &series.audio_jitter_ms },
@@ -73,6 +71,7 @@ static MEASURES: [Measure; 7] = [
         unit: "packets",
         from_zero: true,
         if_any: true,
+        whole: false,
         columns: &[
             Column { name: "video", class: "video", of: |series| &series.video_lost },
             Column { name: "audio", class: "audio", of: |series| &series.audio_lost },
@@ -83,6 +82,7 @@ static MEASURES: [Measure; 7] = [
         unit: "dB",
         from_zero: false,
         if_any: false,
+        whole: false,
         columns: &[Column { name: "pictures", class: "video", of: |series| &series.psnr_db }],
     },
     Measure {
@@ -90,74 +90,48 @@ static MEASURES: [Measure; 7] = [
         unit: "dBFS",
         from_zero: false,
         if_any: false,
+        whole: true,
         columns: &[Column { name: "sound", class: "audio", of: |series| &series.level_dbfs }],
     },
 ];
 
 /// All plots, and what happened meanwhile; nothing without a series.
 pub(super) fn section(report: &Report) -> Markup {
-    let Some(time_ms) = span(&report.directions) else { return Markup::default() };
+    let tracks: Vec<Track<'_>> = report.directions.iter().filter_map(|way| Track::new(report, way)).collect();
+    let Some(time_ms) = span(&tracks) else { return Markup::default() };
     html! {
         @for measure in &MEASURES {
-            @if let Some(frame) = frame(measure, &report.directions, time_ms) {
+            @if let Some(frame) = frame(measure, &tracks, time_ms) {
                 h3 { (measure.title) }
                 div.plots {
-                    @for direction in report.directions.iter().filter(|direction| has(measure, direction)) {
-                        (plot(measure, direction, &frame, report))
+                    @for track in tracks.iter().filter(|track| track.bounds(measure.columns, measure.whole).is_some()) {
+                        (plot(measure, track, &frame, report))
                     }
                 }
             }
         }
-        (happenings(report))
+        (moments::happenings(report))
     }
 }
 
-fn plot(measure: &Measure, direction: &Direction, frame: &Frame, report: &Report) -> Markup {
-    let heading = format!("{} → {}", direction.from, direction.to);
-    let lines: Vec<Line<'_>> = direction.series.iter().flat_map(|series| lines(measure, series)).collect();
-    draw(&heading, measure.unit, &lines, frame, &moments(report, &direction.to))
-}
-
-fn lines<'a>(measure: &Measure, series: &'a Series) -> Vec<Line<'a>> {
-    let line = |column: &Column| Line {
-        name: column.name,
-        class: column.class,
-        column: (column.of)(series),
-        start_ms: series.start_ms,
-        interval_ms: series.interval_ms,
-    };
-    measure.columns.iter().map(line).collect()
-}
-
-fn has(measure: &Measure, direction: &Direction) -> bool {
-    direction
-        .series
-        .as_ref()
-        .is_some_and(|series| measure.columns.iter().any(|column| thin::bounds((column.of)(series)).is_some()))
+fn plot(measure: &Measure, track: &Track<'_>, frame: &Frame, report: &Report) -> Markup {
+    let heading = format!("{} → {}", track.direction.from, track.direction.to);
+    let lines: Vec<Line<'_>> = measure.columns.iter().map(|column| track.line(column, measure.whole)).collect();
+    draw(&heading, measure.unit, &lines, frame, &moments::of_peer(report, &track.direction.to))
 }
 
 /// The time that all series together take; from the beginning of the run unless there was a long wait.
-fn span(directions: &[Direction]) -> Option<(f64, f64)> {
-    let series = || directions.iter().filter_map(|direction| direction.series.as_ref());
-    let from = series().map(|series| series.start_ms).reduce(f64::min)?;
-    let to = series().map(|series| series.start_ms + length_of(series) as f64 * series.interval_ms).reduce(f64::max)?;
+fn span(tracks: &[Track<'_>]) -> Option<(f64, f64)> {
+    let from = tracks.iter().map(|track| track.span_ms().0).reduce(f64::min)?;
+    let to = tracks.iter().map(|track| track.span_ms().1).reduce(f64::max)?;
     let waited = from > to * 0.25;
-    (to > from && from.is_finite() && to.is_finite()).then_some((if waited { from } else { 0.0 }, to))
-}
-
-/// Entries of the longest column.
-fn length_of(series: &Series) -> usize {
-    let columns = MEASURES.iter().flat_map(|measure| measure.columns);
-    columns.map(|column| (column.of)(series).len()).max().unwrap_or(0)
+    (to > from && plausible(to - from)).then_some((if waited { from } else { from.min(0.0) }, to))
 }
 
 /// One frame for all directions, so that they can be compared; `None` where there is nothing to show.
-fn frame(measure: &Measure, directions: &[Direction], time_ms: (f64, f64)) -> Option<Frame> {
-    let (low, high) = directions
-        .iter()
-        .filter_map(|direction| direction.series.as_ref())
-        .flat_map(|series| measure.columns.iter().filter_map(|column| thin::bounds((column.of)(series))))
-        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+fn frame(measure: &Measure, tracks: &[Track<'_>], time_ms: (f64, f64)) -> Option<Frame> {
+    let each = tracks.iter().filter_map(|track| track.bounds(measure.columns, measure.whole));
+    let (low, high) = each.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
     if measure.if_any && high <= 0.0 {
         return None;
     }
@@ -168,71 +142,63 @@ fn frame(measure: &Measure, directions: &[Direction], time_ms: (f64, f64)) -> Op
     Some(Frame { time_ms, values: axis::round_out(low, high, step), step })
 }
 
-/// What happened to a peer after it was connected.
-fn moments(report: &Report, name: &str) -> Vec<(f64, String)> {
-    let phases = report.peer(name).map(|peer| peer.phases.as_slice()).unwrap_or_default();
-    let after = phases.iter().skip_while(|stamp| stamp.phase != "connected").skip(1);
-    let told = ["interrupted", "connected", "ice-restart", "signaling-lost", "signaling-back"];
-    after
-        .filter(|stamp| told.contains(&stamp.phase.as_str()))
-        .map(|stamp| (stamp.at_ms, format!("{}: {}", length(stamp.at_ms), stages::words(&stamp.phase))))
-        .take(50)
-        .collect()
-}
-
-fn happenings(report: &Report) -> Markup {
-    let all: Vec<(&str, (f64, String))> = report
-        .peers
-        .iter()
-        .flat_map(|peer| moments(report, &peer.name).into_iter().map(|moment| (peer.name.as_str(), moment)))
-        .collect();
-    html! {
-        @if !all.is_empty() {
-            h3 { "What happened meanwhile" }
-            p.aside { "Dashed lines in the plots of who received." }
-            ul { @for (name, (_, words)) in &all { li { span.name { (name) } " " (words) } } }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::measure::Series;
+    use crate::report::{Direction, sample};
+
+    /// The frame of a measure, by its place in the list.
+    fn framed(measure: usize, report: &Report) -> Option<Frame> {
+        let tracks: Vec<_> = report.directions.iter().filter_map(|way| Track::new(report, way)).collect();
+        frame(&MEASURES[measure], &tracks, (0.0, 1000.0))
+    }
+
+    fn spanned(report: &Report) -> Option<(f64, f64)> {
+        let tracks: Vec<_> = report.directions.iter().filter_map(|way| Track::new(report, way)).collect();
+        span(&tracks)
+    }
 
     #[test]
     fn both_directions_have_the_same_axis() {
-        let mut report = sample::call();
-        report.directions[0].series = Some(Series { fps: vec![Some(12.0)], ..Series::default() });
-        let found = frame(&MEASURES[1], &report.directions, (0.0, 1000.0)).unwrap();
+        let mut report = sample::healthy();
+        let fps = vec![None, Some(12.0), None];
+        report.directions[0].series = Some(Series { fps, interval_ms: 100.0, ..Series::default() });
+        let found = framed(1, &report).unwrap();
         assert_eq!((found.values, found.step), ((0.0, 30.0), 10.0));
     }
 
     #[test]
     fn no_loss_is_no_plot_and_a_steady_level_has_a_sane_axis() {
-        let report = sample::call();
-        assert_eq!(frame(&MEASURES[4], &report.directions, (0.0, 1000.0)), None);
-        let psnr = frame(&MEASURES[5], &report.directions, (0.0, 1000.0)).unwrap();
-        assert_eq!((psnr.values, psnr.step), ((40.0, 60.0), 20.0));
+        let report = sample::healthy();
+        assert_eq!(framed(4, &report), None);
+        let psnr = framed(5, &report).unwrap();
+        assert_eq!((psnr.values, psnr.step), ((30.0, 40.0), 10.0));
+        let level = framed(6, &report).unwrap();
+        assert_eq!((level.values, level.step), ((-15.0, -10.0), 5.0), "the ends, which are not whole, do not count");
     }
 
     #[test]
     fn time_begins_with_the_run_unless_somebody_waited_long() {
-        let mut report = sample::call();
-        assert_eq!(span(&report.directions), Some((0.0, 10_200.0)));
+        let mut report = sample::healthy();
+        assert_eq!(spanned(&report), Some((0.0, 3100.0)));
         for series in report.directions.iter_mut().filter_map(|direction| direction.series.as_mut()) {
             series.start_ms = 60_000.0;
         }
-        assert_eq!(span(&report.directions), Some((60_000.0, 70_000.0)));
+        assert_eq!(spanned(&report), Some((60_000.0, 63_100.0)));
         assert_eq!(span(&[]), None);
     }
 
     #[test]
-    fn an_interruption_is_told_and_the_set_up_is_not() {
-        let mut report = sample::call();
-        let stamp = crate::report::PhaseStamp { phase: "interrupted".to_owned(), at_ms: 4000.0 };
-        report.peers[1].phases.push(stamp);
-        assert_eq!(moments(&report, "bob"), [(4000.0, "4.00\u{a0}s: nothing comes any more".to_owned())]);
-        assert!(section(&report).into_string().contains("What happened meanwhile"));
+    fn a_value_that_nobody_measured_bends_no_axis() {
+        let mut report = sample::healthy();
+        let series = report.directions[0].series.as_mut().unwrap();
+        series.fps[5] = Some(f32::MAX);
+        series.video_kbps[6] = Some(f32::NEG_INFINITY);
+        assert_eq!(framed(1, &report).unwrap().values, (0.0, 30.0));
+        assert_eq!(framed(0, &report).unwrap().values, (0.0, 1500.0));
+        let broken = Series { interval_ms: 1e308, fps: vec![Some(1.0); 9], ..Series::default() };
+        report.directions.push(Direction { series: Some(broken), ..Direction::default() });
+        assert_eq!(spanned(&report), Some((0.0, 3100.0)), "one direction does not cost the others their plots");
     }
 }

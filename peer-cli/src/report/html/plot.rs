@@ -5,6 +5,8 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use super::axis::{self, Scale, place as px};
+use super::labels;
+use super::moments::{self, Mark, Moment};
 use super::text::quantity;
 use super::thin;
 
@@ -39,8 +41,8 @@ pub(super) struct Frame {
     pub(super) step: f64,
 }
 
-/// The plot as a figure with its caption. `heading` names it, `marks` are moments with words.
-pub(super) fn draw(heading: &str, unit: &str, lines: &[Line<'_>], frame: &Frame, marks: &[(f64, String)]) -> Markup {
+/// The plot as a figure with its caption; `heading` names it.
+pub(super) fn draw(heading: &str, unit: &str, lines: &[Line<'_>], frame: &Frame, moments: &[Moment]) -> Markup {
     let across = Scale::new(frame.time_ms, (LEFT, RIGHT));
     let up = Scale::new(frame.values, (BOTTOM, TOP));
     let shown: Vec<&Line<'_>> = lines.iter().filter(|line| thin::bounds(line.column).is_some()).collect();
@@ -62,11 +64,7 @@ pub(super) fn draw(heading: &str, unit: &str, lines: &[Line<'_>], frame: &Frame,
                     data-time=(format!("{} {}", px(frame.time_ms.0), px(frame.time_ms.1)))
                     data-values=(format!("{} {}", frame.values.0, frame.values.1)) data-unit=(unit) {
                     (axes(frame, unit, &across, &up))
-                    @for (at_ms, words) in marks.iter().filter(|mark| inside(frame.time_ms, mark.0)) {
-                        line.moment x1=(px(across.at(*at_ms))) x2=(px(across.at(*at_ms))) y1=(px(TOP)) y2=(px(BOTTOM)) {
-                            title { (words) }
-                        }
-                    }
+                    @for mark in moments::marks(moments, frame.time_ms, &across) { (moment(&mark)) }
                     @for line in &shown {
                         path.line.(line.class) data-name=(line.name) d=(path(line, &across, &up)) {}
                     }
@@ -87,15 +85,31 @@ fn axes(frame: &Frame, unit: &str, across: &Scale, up: &Scale) -> Markup {
             }
             @for ms in axis::ticks(from, to, step) {
                 line x1=(px(across.at(ms))) x2=(px(across.at(ms))) y1=(px(BOTTOM)) y2=(px(BOTTOM + 4.0)) {}
-                text x=(px(across.at(ms))) y=(px(BOTTOM + 17.0)) text-anchor="middle" { (axis::time_label(ms, step, to)) }
+                @let label = axis::time_label(ms, step, to);
+                text x=(px(inside(across.at(ms), &label))) y=(px(BOTTOM + 17.0)) text-anchor="middle" { (label) }
             }
             text.unit x=(px(LEFT + 4.0)) y=(px(TOP - 4.0)) { (unit) }
         }
     }
 }
 
-fn inside(time_ms: (f64, f64), ms: f64) -> bool {
-    (time_ms.0..=time_ms.1).contains(&ms)
+/// The middle of a label that would like to stand at `x` and must not leave the paper.
+fn inside(x: f64, label: &str) -> f64 {
+    x.min(WIDTH - labels::width(label) / 2.0)
+}
+
+/// A line, or a band where several moments are too near to each other for lines.
+fn moment(mark: &Mark) -> Markup {
+    let (from, to) = (px(mark.from), px(mark.to));
+    html! {
+        @if mark.from < mark.to {
+            rect.moments x=(from) y=(px(TOP)) width=(px((mark.to - mark.from).max(2.0))) height=(px(BOTTOM - TOP)) {
+                title { (mark.words) }
+            }
+        } @else {
+            line.moment x1=(from) x2=(to) y1=(px(TOP)) y2=(px(BOTTOM)) { title { (mark.words) } }
+        }
+    }
 }
 
 /// A piece of the line, for the legend.
@@ -160,6 +174,26 @@ mod tests {
             assert!(page.contains(text), "{text} is missing in {page}");
         }
         assert!(!page.contains("much later"));
+    }
+
+    #[test]
+    fn the_last_label_of_the_axis_stays_on_the_paper() {
+        assert_eq!(inside(300.0, "90 min"), 300.0);
+        assert!(inside(472.0, "120 min") + labels::width("120 min") / 2.0 <= WIDTH);
+        let hours = Frame { time_ms: (0.0, 7_200_000.0), ..FRAME };
+        let page = draw("Latency", "ms", &[line(&[Some(1.0)])], &hours, &[]).into_string();
+        assert!(page.contains(">120\u{a0}min</text>") && !page.contains("<text x=\"472\""), "{page}");
+    }
+
+    #[test]
+    fn many_moments_become_a_band() {
+        let moments: Vec<_> = (0..40).map(|n| (1000.0 + f64::from(n), "interrupted".to_owned())).collect();
+        let page = draw("Latency", "ms", &[line(&[Some(1.0)])], &FRAME, &moments).into_string();
+        assert_eq!(
+            (page.matches("<rect class=\"moments\"").count(), page.matches("<line class=\"moment\"").count()),
+            (1, 0)
+        );
+        assert!(page.contains("40 changes from 1.00"), "{page}");
     }
 
     #[test]

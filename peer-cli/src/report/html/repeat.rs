@@ -20,6 +20,9 @@ pub(super) fn section(repeat: &RepeatReport) -> Markup {
         p {
             (count(repeat.ok)) " of " (count(repeat.calls)) " calls worked"
             @if failed > 0 { ", " (count(failed)) " did not" }
+            @if let Some(asked) = repeat.asked.filter(|asked| *asked > repeat.calls) {
+                "; " (count(asked)) " were asked for, and then the run was stopped"
+            }
             ". The rest of this page is about the call that says most: the first that failed, or the last."
         }
         @if !repeat.causes.is_empty() {
@@ -131,6 +134,7 @@ mod tests {
         let spread = Distribution { count: 3, min: 10.0, mean: 20.0, p50: 20.0, p95: 29.0, p99: 30.0, max: 30.0 };
         let run = RunReport { code: "ROOM_FULL".to_owned(), ..RunReport::default() };
         let repeat = RepeatReport {
+            asked: None,
             calls: 3,
             ok: 2,
             causes: [("OK".to_owned(), 2), ("ROOM_FULL".to_owned(), 1)].into(),

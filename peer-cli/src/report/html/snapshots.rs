@@ -65,8 +65,8 @@ fn shown(width: u32, height: u32) -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn only_a_webp_in_base64_becomes_a_picture() {
@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn a_caption_says_when_and_how_good() {
-        let page = section(&sample::call()).into_string();
+        let page = section(&sample::healthy()).into_string();
         assert_eq!(page.matches("data:image/webp;base64,UklGR").count(), 2);
-        assert!(page.contains("PSNR 31.5\u{a0}dB") && page.contains("that bob got from alice"), "{page}");
+        assert!(page.contains("PSNR 37.5\u{a0}dB") && page.contains("that bob got from alice"), "{page}");
     }
 }

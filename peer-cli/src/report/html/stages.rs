@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::report::PeerReport;
+use crate::report::metrics::plausible;
 
 /// What a stage is about; its colour in the waterfall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +89,7 @@ pub(super) fn lane(peer: &PeerReport, run_ms: f64) -> Lane {
     let (mut stages, mut marks) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     let mut last_ms = 0.0_f64;
-    for stamp in peer.phases.iter().filter(|stamp| stamp.at_ms.is_finite()) {
+    for stamp in peer.phases.iter().filter(|stamp| plausible(stamp.at_ms)) {
         match before(&stamp.phase) {
             // A stage that comes again belongs to a restart: long after the set-up, and in the tables.
             Some((label, group)) if seen.insert(stamp.phase.as_str()) => {
@@ -208,6 +209,12 @@ mod tests {
         let last = found.stages.last().unwrap();
         assert_eq!((last.label, last.group, last.to_ms), ("ICE without an end", Group::Open, 900.0));
         assert_eq!(found.marks, [Mark { label: "hung up".to_owned(), at_ms: 900.0 }]);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_no_milestone() {
+        let found = lane(&peer(&[("socket-open", 3.0), ("joined", 1e308), ("first-picture", 9.0)]), 100.0);
+        assert_eq!((found.stages.len(), found.end_ms()), (2, 9.0));
     }
 
     #[test]

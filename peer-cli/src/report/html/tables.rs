@@ -98,12 +98,12 @@ fn cut_off(rows: usize, columns: usize) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn messages_of_both_peers_stand_in_order_of_time() {
-        let page = messages(&sample::call().peers).into_string();
+        let page = messages(&sample::healthy().peers).into_string();
         let places: Vec<usize> = ["OFFER", "CANDIDATE", "ANSWER"].iter().filter_map(|kind| page.find(kind)).collect();
         assert!(places.len() == 3 && places.is_sorted(), "{places:?}");
         assert_eq!(page.matches("<tr>").count(), 11);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn endless_messages_are_cut_off_and_counted() {
-        let mut peer = sample::call().peers.remove(0);
+        let mut peer = sample::healthy().peers.remove(0);
         let one = peer.messages[0].clone();
         peer.messages = vec![one; 1000];
         let page = messages(&[peer]).into_string();
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_milestone_tells_how_long_after_the_one_before() {
-        let page = setup(&sample::call()).into_string();
-        assert!(page.contains("+2.00\u{a0}ms") && page.contains("stomp-connected"), "{page}");
+        let page = setup(&sample::healthy()).into_string();
+        assert!(page.contains("+4.50\u{a0}ms") && page.contains("stomp-connected"), "{page}");
     }
 }

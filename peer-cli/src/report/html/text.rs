@@ -1,5 +1,7 @@
 //! Numbers, times and names as a person reads them.
 
+use crate::report::metrics::{fixed, plausible};
+
 /// What stands where there is no value.
 pub(super) const NONE: &str = "–";
 
@@ -18,8 +20,11 @@ pub(super) fn number(value: f64) -> String {
     decimals(value, digits)
 }
 
-/// A value with so many digits behind the point.
+/// A value with so many digits behind the point; of one that cannot have been measured its size alone.
 pub(super) fn decimals(value: f64, digits: usize) -> String {
+    if !plausible(value) {
+        return fixed(value, 0);
+    }
     let plain = format!("{:.digits$}", value.abs());
     let (whole, fraction) = plain.split_once('.').map_or((plain.as_str(), None), |(w, f)| (w, Some(f)));
     let sign = if value < 0.0 && plain.bytes().any(|b| matches!(b, b'1'..=b'9')) { "\u{2212}" } else { "" };
@@ -39,7 +44,7 @@ pub(super) fn quantity(value: f64, unit: &str) -> String {
 
 /// A length of time, in the unit that keeps it short.
 pub(super) fn length(ms: f64) -> String {
-    if !ms.is_finite() {
+    if !plausible(ms) {
         return NONE.to_owned();
     }
     if ms < 1_000.0 {
@@ -104,6 +109,7 @@ mod tests {
         let found: Vec<String> = [0.0, 0.123, 9.994, 9.996, 12.34, 99.96, 123.4, 9876.0, 12_345.6].map(number).to_vec();
         assert_eq!(found, ["0", "0.12", "9.99", "10.0", "12.3", "100", "123", "9876", "12\u{202f}346"]);
         assert_eq!(number(f64::NAN), "–");
+        assert_eq!((number(1e308), length(1e308), length(-1e300)), ("1e308".into(), "–".into(), "–".into()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Columns of a series as lines: holes stay holes, peaks stay peaks, and a call of hours stays drawable.
 
+use crate::report::metrics::plausible;
+
 /// Entries of a column that belong together, as pairs of the entry's number and its value.
 pub(super) type Run = Vec<(usize, f64)>;
 
@@ -8,11 +10,7 @@ pub(super) type Run = Vec<(usize, f64)>;
 /// A line breaks where two values are more than twice as far apart as they usually are: what is measured twice a second
 /// has no hole between every two of its values.
 pub(super) fn runs(column: &[Option<f32>], at_most: usize) -> Vec<Run> {
-    let values: Run = column
-        .iter()
-        .enumerate()
-        .filter_map(|(index, value)| Some((index, f64::from((*value).filter(|value| value.is_finite())?))))
-        .collect();
+    let values: Run = column.iter().enumerate().filter_map(|(index, value)| Some((index, measured(*value)?))).collect();
     // Two points for each bucket: its smallest and its largest value.
     let buckets = (at_most / 2).max(1);
     let bucket = column.len().div_ceil(buckets).max(1);
@@ -26,11 +24,15 @@ pub(super) fn runs(column: &[Option<f32>], at_most: usize) -> Vec<Run> {
 
 /// The smallest and the largest of values; `None` without any.
 pub(super) fn bounds(column: &[Option<f32>]) -> Option<(f64, f64)> {
-    let values = column.iter().flatten().filter(|value| value.is_finite()).map(|value| f64::from(*value));
-    values.fold(None, |bounds, value| {
+    column.iter().filter_map(|value| measured(*value)).fold(None, |bounds, value| {
         let (low, high) = bounds.unwrap_or((value, value));
         Some((low.min(value), high.max(value)))
     })
+}
+
+/// A value that can have been measured.
+fn measured(value: Option<f32>) -> Option<f64> {
+    value.map(f64::from).filter(|value| plausible(*value))
 }
 
 /// The median of the distances between neighbours.
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn nothing_has_neither_runs_nor_bounds() {
-        assert!(runs(&[None, Some(f32::NAN)], 800).is_empty());
+        assert!(runs(&[None, Some(f32::NAN), Some(f32::MAX)], 800).is_empty());
         assert_eq!(bounds(&[None, Some(f32::NAN)]), None);
         assert_eq!(bounds(&[Some(3.0), None, Some(-1.0)]), Some((-1.0, 3.0)));
     }

@@ -139,12 +139,12 @@ fn expectation(one: &Checked) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn a_missed_warning_is_a_pass_with_warnings() {
-        let mut report = sample::call();
+        let mut report = sample::healthy();
         assert_eq!(Outcome::of(&report), Outcome::Pass);
         report.expectations.push(Checked { warning: true, ..Checked::default() });
         assert_eq!(Outcome::of(&report), Outcome::Warned);

@@ -3,12 +3,14 @@
 
 use maud::{Markup, html};
 
-use super::arrows::{Arrow, Span, arrows};
+use super::arrows::{Arrow, arrows};
 use super::axis::place as px;
 use super::labels;
 use super::stages::{Group, Lane, lane};
 use super::text::{length, shortened};
 use super::timeline::Timeline;
+use super::wires;
+use crate::report::metrics::plausible;
 use crate::report::{PeerReport, Report};
 
 const WIDTH: f64 = 1120.0;
@@ -16,7 +18,8 @@ const LEFT: f64 = 104.0;
 const RIGHT: f64 = 968.0;
 /// Labels may stand in the margin too.
 const EDGE: f64 = WIDTH - 4.0;
-const ROW: f64 = 16.0;
+/// From one row of labels to the next.
+pub(super) const ROW: f64 = 16.0;
 const BAR: f64 = 18.0;
 /// From the top to the labels of the first lane; the labels of the axis are in it.
 const HEAD: f64 = 34.0;
@@ -25,13 +28,14 @@ const NEAR: f64 = 28.0;
 
 /// The picture and its legend; nothing when no peer has reached anything.
 pub(super) fn draw(report: &Report) -> Markup {
-    let lanes: Vec<Lane> = report.peers.iter().map(|peer| lane(peer, report.duration_ms)).collect();
+    let run_ms = if plausible(report.duration_ms) { report.duration_ms } else { 0.0 };
+    let lanes: Vec<Lane> = report.peers.iter().map(|peer| lane(peer, run_ms)).collect();
     let end_ms = lanes.iter().map(Lane::end_ms).fold(0.0, f64::max) * 1.03;
     html! {
         // More than two peers are more than one conversation.
         @for (peers, lanes) in report.peers.chunks(2).zip(lanes.chunks(2)) {
             @if lanes.iter().any(|lane| !lane.stages.is_empty()) {
-                (figure(peers, lanes, end_ms, report.duration_ms))
+                (figure(peers, lanes, end_ms, run_ms))
             }
         }
     }
@@ -56,7 +60,7 @@ fn figure(peers: &[PeerReport], lanes: &[Lane], end_ms: f64, run_ms: f64) -> Mar
                     (grid(&line, plan.height))
                     @for (index, lane) in lanes.iter().enumerate() { (track(lane, index, &plan, &line, run_ms)) }
                     @if lanes.len() == 1 && !messages.is_empty() { (far_side(&plan)) }
-                    (wires(&messages, &plan, &line))
+                    (wires::draw(&messages, &plan.wires, (plan.track(0) + BAR + 2.0, plan.track(1) - 2.0), &line))
                     (left_out(&line, &plan))
                 }
             }
@@ -211,54 +215,6 @@ fn far_side(plan: &Plan) -> Markup {
     }
 }
 
-fn wires(messages: &[Arrow], plan: &Plan, line: &Timeline) -> Markup {
-    let (top, bottom) = (plan.track(0) + BAR + 2.0, plan.track(1) - 2.0);
-    let base = |row: usize| top + 18.0 + row as f64 * ROW;
-    html! {
-        g.wires {
-            @for arrow in messages { (wire(arrow, top, bottom, line)) }
-            // Above all lines, so that each label clears its own ground.
-            @for (arrow, (x, row)) in messages.iter().zip(&plan.wires) {
-                text.label x=(px(*x)) y=(px(base(*row))) { (if arrow.forth { "↓ " } else { "↑ " }) (arrow.label()) }
-            }
-        }
-    }
-}
-
-/// One arrow; several messages are a band from the first to the last.
-fn wire(arrow: &Arrow, top: f64, bottom: f64, line: &Timeline) -> Markup {
-    let (from, to) = if arrow.forth { (top, bottom) } else { (bottom, top) };
-    let ends = |span: Span| (line.at(span.first_ms), line.at(span.last_ms));
-    // An arrow with one end only stops half way.
-    let (start, stop, from, to) = match (arrow.sent, arrow.received) {
-        (Some(sent), Some(received)) => (ends(sent), ends(received), from, to),
-        (Some(only), None) => (ends(only), ends(only), from, (from + to) / 2.0),
-        (None, Some(only)) => (ends(only), ends(only), (from + to) / 2.0, to),
-        (None, None) => return Markup::default(),
-    };
-    let arrives = arrow.received.is_some();
-    let band = [(start.0, from), (start.1, from), (stop.1, to), (stop.0, to)];
-    let band: Vec<String> = band.iter().map(|(x, y)| format!("{},{}", px(*x), px(*y))).collect();
-    html! {
-        g.wire.lost[!arrives] {
-            title { (arrow.label()) ", " (length(arrow.begin_ms())) " to " (length(arrow.end_ms())) }
-            @if arrow.count > 1 { polygon.band points=(band.join(" ")) {} }
-            line x1=(px(start.0)) y1=(px(from)) x2=(px(stop.0)) y2=(px(to)) {}
-            path.tip d=(tip(stop.0, to, to > from, arrives)) {}
-        }
-    }
-}
-
-/// The head of an arrow, or a cross where it ends in nothing.
-fn tip(x: f64, y: f64, down: bool, arrives: bool) -> String {
-    if !arrives {
-        let (left, right, up, low) = (px(x - 4.0), px(x + 4.0), px(y - 4.0), px(y + 4.0));
-        return format!("M{left},{up}L{right},{low}M{left},{low}L{right},{up}");
-    }
-    let back = if down { y - 7.0 } else { y + 7.0 };
-    format!("M{},{}L{},{}L{},{}", px(x - 3.5), px(back), px(x), px(y), px(x + 3.5), px(back))
-}
-
 /// The stretch of silence that the axis leaves out.
 fn left_out(line: &Timeline, plan: &Plan) -> Markup {
     let Some((from, to)) = line.cut() else { return Markup::default() };
@@ -275,19 +231,12 @@ fn left_out(line: &Timeline, plan: &Plan) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
-
-    #[test]
-    fn arrow_heads_point_to_where_the_message_goes() {
-        assert_eq!(tip(10.0, 50.0, true, true), "M6.5,43L10,50L13.5,43");
-        assert_eq!(tip(10.0, 20.0, false, true), "M6.5,27L10,20L13.5,27");
-        assert_eq!(tip(10.0, 20.0, true, false), "M6,16L14,24M6,24L14,16");
-    }
+    use crate::report::sample;
 
     #[test]
     fn both_lanes_and_their_messages_are_drawn() {
-        let page = draw(&sample::call()).into_string();
+        let page = draw(&sample::healthy()).into_string();
         for text in ["alice", "bob", "OFFER", "ANSWER", "CANDIDATE ×3", "ICE checks", "first picture", "then "] {
             assert!(page.contains(text), "{text} is missing in {page}");
         }
@@ -296,7 +245,7 @@ mod tests {
 
     #[test]
     fn one_peer_has_arrows_to_the_other_side() {
-        let mut report = sample::call();
+        let mut report = sample::healthy();
         report.peers.truncate(1);
         let page = draw(&report).into_string();
         assert!(page.contains("the other side") && page.contains("OFFER"), "{page}");
@@ -304,7 +253,7 @@ mod tests {
 
     #[test]
     fn without_milestones_there_is_no_picture() {
-        let mut report = sample::call();
+        let mut report = sample::healthy();
         report.duration_ms = 0.0;
         report.peers.iter_mut().for_each(|peer| peer.phases.clear());
         assert_eq!(draw(&report).into_string(), "");

@@ -35,9 +35,14 @@ impl Aggregate {
         }
     }
 
-    /// The one that is written like this.
+    /// The one that is written like this, in small or capital letters; `median` is another name of `p50`, and `avg` and
+    /// `average` are the mean.
     pub fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|aggregate| aggregate.name() == name)
+        match name.to_ascii_lowercase().as_str() {
+            "median" => Some(Self::P50),
+            "avg" | "average" => Some(Self::Mean),
+            name => Self::ALL.into_iter().find(|aggregate| aggregate.name() == name),
+        }
     }
 
     /// That figure of a spread.

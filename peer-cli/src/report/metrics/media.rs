@@ -6,7 +6,7 @@ use crate::report::{AudioReport, Direction, VideoReport};
 
 use Better::{Higher, Lower, Neither};
 use JudgeLevel::{Frames, Full, Packets};
-use Unit::{Count, Fps, FullScale, Hertz, Kbps, Milliseconds, Percent, Pixels, Ratio, Score, Seconds};
+use Unit::{Count, Fps, FullScale, Hertz, Milliseconds, Pixels, Ratio, Score, Seconds};
 
 /// The pictures.
 pub(super) static VIDEO: &[Metric] = &[
@@ -23,7 +23,7 @@ pub(super) static VIDEO: &[Metric] = &[
         Milliseconds,
         Lower,
         Frames,
-        "From handing a frame to the sender's engine until it was decoded here (put together, where nothing is decoded).",
+        "From handing a frame to the sender's engine until it was decoded here (whole, where nothing is decoded).",
         |v| v.latency_ms,
     ),
     video(
@@ -31,10 +31,27 @@ pub(super) static VIDEO: &[Metric] = &[
         Count,
         Lower,
         Frames,
-        "Gaps between two pictures of at least three times the average gap and 150 ms more than it (webrtc-stats).",
+        "Gaps between two pictures of at least three times the average of the last 30 and 150 ms more than it \
+         (webrtc-stats).",
         |v| Some(v.freezes as f64),
     ),
     video("video.freeze_ms", Milliseconds, Lower, Frames, "All freezes together.", |v| Some(v.freeze_ms)),
+    video(
+        "video.end_freeze_ms",
+        Milliseconds,
+        Lower,
+        Frames,
+        "The part of them that lies at the end of the call; 0 when pictures came until then.",
+        |v| Some(v.end_freeze_ms),
+    ),
+    video(
+        "video.picture_quiet_ms",
+        Milliseconds,
+        Lower,
+        Frames,
+        "From the last picture to the end of the call; whole frames where nothing is decoded.",
+        |v| v.picture_quiet_ms,
+    ),
     video("video.longest_gap_ms", Milliseconds, Lower, Frames, "The longest gap between two pictures.", |v| {
         Some(v.longest_gap_ms)
     }),
@@ -49,13 +66,29 @@ pub(super) static VIDEO: &[Metric] = &[
         Count,
         Lower,
         Full,
-        "Pictures drawn and never seen, by the numbers in their stamps.",
+        "Pictures drawn and never seen between the first and the last one seen, by the numbers in their stamps.",
         |v| Some(v.frames_lost as f64),
     ),
     video("video.repeated", Count, Lower, Full, "Pictures that show the same as the one before.", |v| {
         Some(v.repeated as f64)
     }),
     video("video.black", Count, Lower, Full, "Pictures with nothing to see.", |v| Some(v.black as f64)),
+    video(
+        "video.black_at_end_ms",
+        Milliseconds,
+        Lower,
+        Full,
+        "How long there was nothing to see up to the last picture; 0 below a second.",
+        |v| Some(v.black_at_end.map_or(0.0, |end| end.for_ms)),
+    ),
+    video(
+        "video.still_at_end_ms",
+        Milliseconds,
+        Lower,
+        Full,
+        "How long the picture stood still up to the last one; 0 below a second.",
+        |v| Some(v.still_at_end.map_or(0.0, |end| end.for_ms)),
+    ),
     video(
         "video.stamped",
         Count,
@@ -77,7 +110,7 @@ pub(super) static VIDEO: &[Metric] = &[
         Unit::Decibels,
         Higher,
         Full,
-        "Peak signal-to-noise ratio of the brightness against the picture as it was drawn.",
+        "Peak signal-to-noise ratio of the brightness against the picture as it was drawn; of every 7th.",
         |v| v.psnr_db,
     ),
     video_spread(
@@ -85,13 +118,16 @@ pub(super) static VIDEO: &[Metric] = &[
         Ratio,
         Higher,
         Full,
-        "Structural similarity of the brightness against the picture as it was drawn, 0 to 1.",
+        "Structural similarity of the brightness against the picture as it was drawn, 0 to 1; of every 17th.",
         |v| v.ssim,
     ),
     video("video.width", Pixels, Neither, Full, "Width of the last picture.", |v| Some(f64::from(v.width))),
     video("video.height", Pixels, Neither, Full, "Height of the last picture.", |v| Some(f64::from(v.height))),
     video("video.plis", Count, Lower, Packets, "Key frames that we asked for (PLI).", |v| {
         Some(v.key_frames_requested as f64)
+    }),
+    video("video.skipped", Count, Lower, Frames, "Frames not judged, because this machine was too slow.", |v| {
+        Some(v.skipped as f64)
     }),
     video("video.decode_cpu_ms", Milliseconds, Lower, Full, "CPU time of decoding.", |v| Some(v.decode_cpu_ms)),
     video("video.judge_cpu_ms", Milliseconds, Lower, Full, "CPU time of judging the decoded pictures.", |v| {
@@ -107,7 +143,7 @@ pub(super) static AUDIO: &[Metric] = &[
         Milliseconds,
         Lower,
         Packets,
-        "From handing a packet to the sender's engine until it was received here.",
+        "From handing a packet to the sender's engine until it arrived here.",
         |a| a.latency_ms,
     ),
     audio(
@@ -132,131 +168,53 @@ pub(super) static AUDIO: &[Metric] = &[
     ),
     audio("audio.gap_ms", Milliseconds, Lower, Full, "Those gaps together.", |a| Some(a.gap_ms)),
     audio("audio.longest_gap_ms", Milliseconds, Lower, Full, "The longest of them.", |a| Some(a.longest_gap_ms)),
+    audio(
+        "audio.silent_at_end_ms",
+        Milliseconds,
+        Lower,
+        Full,
+        "How long there was nothing to hear up to the last packet; 0 below a second.",
+        |a| Some(a.silent_at_end.map_or(0.0, |end| end.for_ms)),
+    ),
+    audio(
+        "audio.sound_quiet_ms",
+        Milliseconds,
+        Lower,
+        Full,
+        "From the last decoded packet to the end of the call.",
+        |a| a.sound_quiet_ms,
+    ),
     audio("audio.clicks", Count, Neither, Full, "Clicks heard; the beep source has one each second.", |a| {
         Some(a.clicks as f64)
     }),
     audio("audio.decode_errors", Count, Lower, Full, "Packets that the decoder refused.", |a| {
         Some(a.decode_errors as f64)
     }),
+    audio("audio.skipped", Count, Lower, Full, "Packets not judged, because this machine was too slow.", |a| {
+        Some(a.skipped as f64)
+    }),
     audio(
         "audio.mos_estimate",
         Score,
         Higher,
         Packets,
-        "Estimated mean opinion score, 1 to 4.5: the E-model (ITU-T G.107) reduced to delay and loss.",
+        "Estimated mean opinion score, 1 to 4.5: the E-model (ITU-T G.107) reduced to loss and delay, which is half of the \
+         round-trip time where the peers share no clock.",
         |a| a.mos_estimate,
     ),
     Metric {
         name: "av_offset_ms",
         unit: Milliseconds,
         better: Neither,
-        about: "By how much the click of each second came after the flash of the same second; negative when the sound came first.",
+        about: "By how much the click of each second came after the flash of the same second; negative when the sound \
+                came first. Known up to whole seconds: -500 to 500.",
         needs: Full,
         source: Source::DirectionSpread(|direction: &Direction| direction.av_offset_ms),
     },
 ];
 
-/// Counts of an RTP stream are the same for both kinds of media.
-macro_rules! stream {
-    ($kind:literal, $metric:ident) => {
-        &[
-            $metric(
-                concat!($kind, ".bitrate_kbps"),
-                Kbps,
-                Higher,
-                Packets,
-                "Payload bits per second from the first packet to the last.",
-                |m| Some(m.stream.bitrate_kbps),
-            ),
-            $metric(
-                concat!($kind, ".packets"),
-                Count,
-                Neither,
-                Packets,
-                "Packets received, duplicates not counted.",
-                |m| Some(m.stream.packets as f64),
-            ),
-            $metric(
-                concat!($kind, ".lost"),
-                Count,
-                Lower,
-                Packets,
-                "Packets that never came (RFC 3550 appendix A.3).",
-                |m| Some(m.stream.lost as f64),
-            ),
-            $metric(
-                concat!($kind, ".loss_percent"),
-                Percent,
-                Lower,
-                Packets,
-                "Packets that never came, of those expected.",
-                |m| Some(m.stream.loss_percent),
-            ),
-            $metric(
-                concat!($kind, ".recovered"),
-                Count,
-                Lower,
-                Packets,
-                "Packets missed and sent again (RFC 4585, RFC 4588).",
-                |m| Some(m.stream.recovered as f64),
-            ),
-            $metric(
-                concat!($kind, ".network_loss_percent"),
-                Percent,
-                Lower,
-                Packets,
-                "Packets lost or recovered, of those expected: what the network lost.",
-                |m| Some(m.stream.network_loss_percent),
-            ),
-            $metric(concat!($kind, ".duplicates"), Count, Lower, Packets, "Packets that came again.", |m| {
-                Some(m.stream.duplicates as f64)
-            }),
-            $metric(
-                concat!($kind, ".reordered"),
-                Count,
-                Lower,
-                Packets,
-                "Packets that came after a later one, recovered ones included.",
-                |m| Some(m.stream.reordered as f64),
-            ),
-            $metric(concat!($kind, ".bytes"), Unit::Bytes, Neither, Packets, "Payload bytes received.", |m| {
-                Some(m.stream.bytes as f64)
-            }),
-            $metric(
-                concat!($kind, ".jitter_ms"),
-                Milliseconds,
-                Lower,
-                Packets,
-                "Interarrival jitter (RFC 3550 section 6.4.1).",
-                |m| Some(m.stream.jitter_ms),
-            ),
-            $metric(
-                concat!($kind, ".quiet_ms"),
-                Milliseconds,
-                Lower,
-                Packets,
-                "From the last packet to the end of the call.",
-                |m| Some(m.stream.quiet_ms),
-            ),
-            $metric(
-                concat!($kind, ".nacks"),
-                Count,
-                Lower,
-                Packets,
-                "Packets that we asked for again (NACK, RFC 4585 section 6.2.1).",
-                |m| Some(m.stream.nacks_sent as f64),
-            ),
-        ]
-    };
-}
-
-/// The packets of the pictures.
-pub(super) static VIDEO_STREAM: &[Metric] = stream!("video", video);
-
-/// The packets of the sound.
-pub(super) static AUDIO_STREAM: &[Metric] = stream!("audio", audio);
-
-const fn video(
+/// A figure of the pictures.
+pub(super) const fn video(
     name: &'static str,
     unit: Unit,
     better: Better,
@@ -278,7 +236,8 @@ const fn video_spread(
     Metric { name, unit, better, about, needs, source: Source::VideoSpread(get) }
 }
 
-const fn audio(
+/// A figure of the sound.
+pub(super) const fn audio(
     name: &'static str,
     unit: Unit,
     better: Better,

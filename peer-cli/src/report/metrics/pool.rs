@@ -1,11 +1,12 @@
 //! Many figures as one spread.
 
+use super::plausible;
 use crate::clock::round;
 use crate::measure::Distribution;
 
 /// The spread of a handful of figures, with percentiles by the nearest rank; `None` without any.
 pub(in crate::report) fn spread(values: &[f64]) -> Option<Distribution> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| plausible(*value)).collect();
     sorted.sort_by(f64::total_cmp);
     let (first, last) = (*sorted.first()?, *sorted.last()?);
     let rank = |share: f64| {

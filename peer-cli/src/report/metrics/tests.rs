@@ -136,17 +136,38 @@ fn a_mistyped_name_finds_the_nearest_one() {
 #[test]
 fn the_list_is_a_table_with_a_line_for_each_metric() {
     let list = list();
-    assert_eq!(list.lines().count(), all().len() + 1);
-    let head = list.lines().next().unwrap();
+    let (table, _) = list.split_once("\n\n").unwrap();
+    assert_eq!(table.lines().count(), all().len() + 1);
+    let head = table.lines().next().unwrap();
     let column = head.find("definition").unwrap();
     let starts = |line: &str| {
         line.is_char_boundary(column) && line[..column].ends_with("  ") && !line[column..].starts_with(' ')
     };
-    assert!(list.lines().all(starts), "{list}");
-    assert!(
-        list.lines()
-            .any(|line| line.starts_with("video.freeze_ms ") && line.contains(" ms ") && line.contains(" lower "))
-    );
+    assert!(table.lines().all(starts), "{table}");
+    let line = |name: &str| {
+        let found = table.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap();
+        found.split_whitespace().take(4).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(line("video.freeze_ms"), ["video.freeze_ms", "ms", "lower", "frames"]);
+    assert_eq!(line("video.psnr_db"), ["video.psnr_db", "dB", "higher", "full"]);
+}
+
+#[test]
+fn the_list_teaches_how_to_ask() {
+    let list = list();
+    let (_, grammar) = list.split_once("\n\n").unwrap();
+    // What it shows as examples is understood; the first line of them is the form.
+    let examples = grammar.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).skip(1);
+    let examples: Vec<_> = examples.filter_map(|line| line.trim_start().split("   ").next()).collect();
+    assert_eq!(examples.len(), 5, "{grammar}");
+    for text in examples {
+        assert!(crate::report::expect::Expectation::parse(text, false).is_ok(), "{text}");
+    }
+    for symbol in all().iter().flat_map(|metric| metric.unit.accepted()).map(|(symbol, _)| symbol) {
+        assert!(grammar.contains(symbol), "{symbol} is not told");
+    }
+    assert!(Aggregate::ALL.iter().all(|aggregate| grammar.contains(aggregate.name())));
+    assert!(grammar.contains("video.latency_ms, video.psnr_db, video.ssim, audio.latency_ms, av_offset_ms"));
 }
 
 #[test]
@@ -155,6 +176,23 @@ fn figures_have_the_digits_that_say_something() {
     let expected = ["0", "0.1", "0.981", "1", "12.5", "45.45", "125", "1235", "0", "-3.25", "98"];
     assert_eq!(figures.map(number), expected);
     assert_eq!((Unit::Kbps.show(1061.0), Unit::Ratio.show(0.5)), ("1061 kbps".to_owned(), "0.5".to_owned()));
+}
+
+#[test]
+fn what_nobody_can_have_measured_is_no_value_and_never_hundreds_of_digits() {
+    let mut report = sample::healthy();
+    if let Some(video) = report.directions[0].video.as_mut() {
+        (video.fps, video.stream.jitter_ms) = (1e308, f64::NAN);
+        video.latency_ms = video.latency_ms.map(|spread| Distribution { max: f64::INFINITY, ..spread });
+    }
+    for name in ["video.fps", "video.jitter_ms", "video.latency_ms"] {
+        assert_eq!(values(name, &report).len(), 1, "{name}");
+    }
+    assert_eq!(
+        (number(1e308), fixed(-1e300, 2), number(1e15)),
+        ("1e308".into(), "-1e300".into(), format!("{:.0}", 1e15))
+    );
+    assert_eq!(spread(&[1e308, 2.0]).map(|spread| spread.max), Some(2.0));
 }
 
 #[test]

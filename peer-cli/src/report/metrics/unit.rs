@@ -58,28 +58,63 @@ impl Unit {
         }
     }
 
+    /// What may be written instead of [`Self::accepted`], and how many of this unit it is.
+    pub(in crate::report) fn spelled(self) -> &'static [(&'static str, f64)] {
+        match self {
+            Self::Milliseconds => &[
+                ("msec", 1.0),
+                ("millisecond", 1.0),
+                ("milliseconds", 1.0),
+                ("sec", 1000.0),
+                ("second", 1000.0),
+                ("seconds", 1000.0),
+                ("min", 60_000.0),
+                ("\u{b5}s", 0.001),
+                ("\u{3bc}s", 0.001),
+                ("usec", 0.001),
+            ],
+            Self::Seconds => &[
+                ("sec", 1.0),
+                ("second", 1.0),
+                ("seconds", 1.0),
+                ("min", 60.0),
+                ("msec", 0.001),
+                ("milliseconds", 0.001),
+                ("\u{b5}s", 0.000_001),
+                ("\u{3bc}s", 0.000_001),
+            ],
+            Self::Kbps => &[
+                ("kbit/s", 1.0),
+                ("kb/s", 1.0),
+                ("kbit", 1.0),
+                ("Mbit/s", 1000.0),
+                ("Mb/s", 1000.0),
+                ("Mbit", 1000.0),
+                ("Gbps", 1_000_000.0),
+                ("Gbit/s", 1_000_000.0),
+                ("bit/s", 0.001),
+                ("b/s", 0.001),
+                ("B/s", 0.008),
+                ("kB/s", 8.0),
+                ("kBps", 8.0),
+                ("MB/s", 8000.0),
+                ("MBps", 8000.0),
+            ],
+            Self::Percent => &[("percent", 1.0), ("pct", 1.0)],
+            Self::Decibels | Self::FullScale => &[("decibel", 1.0), ("decibels", 1.0)],
+            Self::Fps => &[("frames/s", 1.0)],
+            Self::Megabytes => &[("MiB", 1.048_576), ("GiB", 1_073.741_824), ("KiB", 0.001_024), ("bytes", 0.000_001)],
+            Self::Bytes => &[("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0), ("bytes", 1.0)],
+            Self::Hertz => &[("hertz", 1.0)],
+            Self::Pixels => &[("pixel", 1.0), ("pixels", 1.0)],
+            Self::Count | Self::Ratio | Self::Score => &[],
+        }
+    }
+
     /// A figure with its unit, such as `12.5 ms`.
     pub fn show(self, value: f64) -> String {
         let symbol = self.symbol();
         if symbol.is_empty() { number(value) } else { format!("{} {symbol}", number(value)) }
-    }
-
-    /// The smallest change between two runs that may mean something.
-    pub(in crate::report) fn floor(self) -> f64 {
-        match self {
-            Self::Milliseconds => 5.0,
-            Self::Seconds => 0.2,
-            Self::Kbps => 20.0,
-            Self::Percent => 0.5,
-            Self::Decibels | Self::FullScale | Self::Fps => 1.0,
-            Self::Megabytes => 5.0,
-            Self::Bytes => 10_000.0,
-            Self::Hertz => 3.0,
-            Self::Pixels => 0.0,
-            Self::Count => 2.0,
-            Self::Ratio => 0.01,
-            Self::Score => 0.1,
-        }
     }
 }
 
@@ -105,6 +140,11 @@ impl Better {
     }
 }
 
+/// Whether a figure can have been measured: a number, and none that only a damaged or hostile report has.
+pub(in crate::report) fn plausible(value: f64) -> bool {
+    value.abs() <= 1e15
+}
+
 /// A figure with as many digits as say something, without zeros at the end.
 pub(in crate::report) fn number(value: f64) -> String {
     let decimals = match value.abs() {
@@ -113,7 +153,12 @@ pub(in crate::report) fn number(value: f64) -> String {
         size if size >= 1.0 => 2,
         _ => 3,
     };
-    let text = format!("{value:.decimals$}");
+    let text = fixed(value, decimals);
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text.as_str() };
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A figure with so many digits behind the point; of an implausible one only its size, not its hundreds of digits.
+pub(in crate::report) fn fixed(value: f64, decimals: usize) -> String {
+    if plausible(value) { format!("{value:.decimals$}") } else { format!("{value:.0e}") }
 }

@@ -1,6 +1,6 @@
 //! The calls of `--repeat`: how many worked, and how their figures are spread.
 
-use super::{Style, line};
+use super::{Style, line, plain};
 use crate::report::RepeatReport;
 use crate::report::metrics::{self, Aggregate, number};
 
@@ -26,8 +26,16 @@ const SHOWN: [&str; 13] = [
 ];
 
 pub(super) fn render(out: &mut String, repeat: &RepeatReport, style: Style) {
-    let causes: Vec<_> = repeat.causes.iter().map(|(code, count)| format!("{count} {code}")).collect();
-    line(out, format_args!("\n{} calls: {}", repeat.calls, causes.join(", ")));
+    let causes: Vec<_> = repeat.causes.iter().map(|(code, count)| format!("{count} {}", plain(code))).collect();
+    // Fewer than were asked for: somebody said stop.
+    let of =
+        repeat.asked.filter(|asked| *asked > repeat.calls).map_or_else(String::new, |asked| format!(" of {asked}"));
+    let causes = if causes.is_empty() { "none was judged".to_owned() } else { causes.join(", ") };
+    line(out, format_args!("\n{}{of} calls: {causes}", repeat.calls));
+    if repeat.calls == 0 {
+        line(out, format_args!("\nthe call that was stopped:"));
+        return;
+    }
     let figures = FIGURES.iter().filter(|(name, _)| match style.width {
         0..60 => matches!(*name, "median" | "max"),
         60..80 => *name != "min",

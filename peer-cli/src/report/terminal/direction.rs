@@ -2,7 +2,7 @@
 
 use super::table::{Row, flow, layout};
 use super::words::counted;
-use super::{Style, line};
+use super::{Style, line, plain};
 use crate::measure::Distribution;
 use crate::report::metrics::number;
 use crate::report::{AudioReport, Direction, JudgeLevel, Report, StreamReport, VideoReport};
@@ -11,7 +11,7 @@ use crate::report::{AudioReport, Direction, JudgeLevel, Report, StreamReport, Vi
 const INDENT: usize = 8;
 
 pub(super) fn render(out: &mut String, report: &Report, direction: &Direction, style: Style) {
-    line(out, format_args!("\n{} -> {}", direction.from, direction.to));
+    line(out, format_args!("\n{} -> {}", plain(&direction.from), plain(&direction.to)));
     let video = direction.video.as_ref().map(|video| video_row(video, report.judge));
     let audio = direction.audio.as_ref().map(|audio| audio_row(audio, report.judge));
     let rows: Vec<Row> = video.iter().chain(&audio).cloned().collect();
@@ -57,7 +57,7 @@ fn audio_row(audio: &AudioReport, judge: JudgeLevel) -> Row {
 
 fn cells(stream: &StreamReport, decoded: Option<(u64, u64)>) -> [Option<String>; 7] {
     [
-        Some(stream.codec.clone()),
+        Some(plain(&stream.codec)),
         Some(stream.packets.to_string()),
         Some(stream.lost.to_string()),
         decoded.map(|(decoded, _)| decoded.to_string()),

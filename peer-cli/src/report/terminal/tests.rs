@@ -165,6 +165,67 @@ fn a_repetition_begins_with_all_its_calls() {
 }
 
 #[test]
+fn a_stopped_repetition_says_how_many_calls_were_asked_for() {
+    let mut report = repeat::combine(vec![sample::healthy(), sample::healthy()]);
+    report.repeat.as_mut().unwrap().asked = Some(20);
+    assert!(render(&report, plain(100)).starts_with("\n2 of 20 calls: 2 OK\n"));
+    report.repeat = repeat::combine(Vec::new()).repeat;
+    report.repeat.as_mut().unwrap().asked = Some(20);
+    let text = render(&report, plain(100));
+    let head = "\n0 of 20 calls: none was judged\n\nthe call that was stopped:\n\nalice -> bob\n";
+    assert!(text.starts_with(head), "{text}");
+}
+
+/// What somebody may write who wants more of a terminal, or of a workflow's log, than to be shown.
+const EVIL: &str = "::error::evil\u{1b}[2J\u{9b}1A\u{202e}\r\n::error title=x::forged\n##[error]forged";
+
+#[test]
+fn whatever_a_report_says_only_shows() {
+    let mut repeated = repeat::combine(vec![sample::healthy(), sample::failed()]);
+    repeated.repeat.as_mut().unwrap().causes.insert(EVIL.to_owned(), 1);
+    for report in [sample::healthy(), sample::failed(), repeated] {
+        let report = with_evil_texts(&report);
+        let shown = render(&report, plain(100)) + &phase_line(1.0, &report.peers[0].name, "joined", plain(100));
+        let does_more = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(shown.contains("evil") && !shown.contains(does_more), "{shown:?}");
+        assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{shown}");
+        assert!(!shown.contains("##["), "{shown}");
+    }
+}
+
+/// The report with each of its texts made evil where a reader takes any text there. Phases keep their names, as what is
+/// shown depends on them.
+fn with_evil_texts(report: &Report) -> Report {
+    let mut document = serde_json::to_value(report).unwrap();
+    let mut pointers = Vec::new();
+    texts(&document, String::new(), &mut pointers);
+    for (number, pointer) in pointers.iter().enumerate().filter(|(_, pointer)| !pointer.ends_with("/phase")) {
+        let evil = serde_json::Value::String(format!("{EVIL} <{number}>"));
+        let kept = std::mem::replace(document.pointer_mut(pointer).unwrap(), evil);
+        if serde_json::from_value::<Report>(document.clone()).is_err() {
+            *document.pointer_mut(pointer).unwrap() = kept;
+        }
+    }
+    serde_json::from_value(document).unwrap()
+}
+
+/// JSON pointers (RFC 6901) of all texts.
+fn texts(value: &serde_json::Value, at: String, found: &mut Vec<String>) {
+    use serde_json::Value;
+    match value {
+        Value::String(_) => found.push(at),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| texts(item, format!("{at}/{index}"), found))
+        }
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            texts(field, format!("{at}/{name}"), found);
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[test]
 fn moments_are_written_as_the_calendar_has_them() {
     // A leap day, the first and the last second of a year, and the day after a February of 28 days.
     let found = [951_782_400_000, 1_704_067_199_999, 1_704_067_200_000, 1_772_323_200_000].map(words::utc);

@@ -1,7 +1,7 @@
 //! Stretches of media time that no packet covers.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::samples_long;
 
@@ -22,22 +22,26 @@ struct End {
     rtp_timestamp: u32,
     /// The same, never turning over.
     position: i64,
+    /// When that packet came.
+    at: Instant,
 }
 
-/// A jump of 10 seconds either way is a new beginning, not a hole.
-const RESTART: i64 = 480_000;
+/// Timestamps that run away from the clock by more than this are a new beginning, not a hole.
+const RESTART: Duration = Duration::from_secs(10);
 /// Late packets find the last holes.
 const MOST_OPEN: usize = 32;
 
 impl Holes {
-    /// A packet of `length` samples came.
-    pub(super) fn packet(&mut self, rtp_timestamp: u32, length: u32) {
-        let end = self.end.unwrap_or(End { rtp_timestamp, position: 0 });
+    /// A packet of `length` samples came. Returns whether its sound goes on where the newest packet's ended.
+    pub(super) fn packet(&mut self, now: Instant, rtp_timestamp: u32, length: u32) -> bool {
+        let is_first = self.end.is_none();
+        let end = self.end.unwrap_or(End { rtp_timestamp, position: 0, at: now });
         let ahead = i64::from(rtp_timestamp.wrapping_sub(end.rtp_timestamp).cast_signed());
-        if ahead.abs() > RESTART {
+        let behind_end = rtp_timestamp.wrapping_add(length);
+        if is_new_beginning(ahead, now.saturating_duration_since(end.at)) {
             while self.settle_oldest() {}
-            self.end = Some(End { rtp_timestamp: rtp_timestamp.wrapping_add(length), ..end });
-            return;
+            self.end = Some(End { rtp_timestamp: behind_end, at: now, ..end });
+            return false;
         }
         let first = end.position + ahead;
         let behind = first + i64::from(length);
@@ -50,8 +54,9 @@ impl Holes {
             self.fill(first, behind);
         }
         if behind >= end.position {
-            self.end = Some(End { rtp_timestamp: rtp_timestamp.wrapping_add(length), position: behind });
+            self.end = Some(End { rtp_timestamp: behind_end, position: behind, at: now });
         }
+        ahead == 0 && !is_first
     }
 
     /// How many there are, how long they are together, and how long the longest is.
@@ -83,15 +88,33 @@ impl Holes {
     }
 }
 
+/// So many samples `ahead` of the newest packet's end, and so much later: in a stream that goes on the two agree,
+/// however long nothing came.
+fn is_new_beginning(ahead: i64, later: Duration) -> bool {
+    let media = samples_long(ahead.unsigned_abs());
+    if ahead < 0 { media + later > RESTART } else { media.abs_diff(later) > RESTART }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Holes as count, milliseconds together and of the longest one, after packets of 20 ms with these numbers.
+    #[expect(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    /// Holes as count, milliseconds together and of the longest one, after packets of 20 ms with these numbers, of which
+    /// one comes every 20 ms.
     fn found(start: u32, packets: impl IntoIterator<Item = i64>) -> (u64, u128, u128) {
-        let mut holes = Holes::default();
-        for packet in packets {
-            holes.packet(start.wrapping_add((packet * 960) as u32), 960);
+        found_at(start, (0..).step_by(20).zip(packets))
+    }
+
+    /// The same of packets that come at these times, in milliseconds.
+    fn found_at(first: u32, packets: impl IntoIterator<Item = (u64, i64)>) -> (u64, u128, u128) {
+        let (start, mut holes) = (start(), Holes::default());
+        for (ms, packet) in packets {
+            holes.packet(start + Duration::from_millis(ms), first.wrapping_add((packet * 960) as u32), 960);
         }
         let (count, together, longest) = holes.report();
         (count, together.as_millis(), longest.as_millis())
@@ -127,6 +150,28 @@ mod tests {
         assert_eq!(found(7, [0, 2, 10_000, 10_001, 10_003]), (2, 40, 20));
         assert_eq!(found(7, [10_000, 0, 1, 3]), (1, 20, 20));
         assert_eq!(found(7, [0, 500]), (1, 9_980, 9_980));
+    }
+
+    #[test]
+    fn a_hole_of_any_length_is_one_when_the_clock_agrees() {
+        assert_eq!(found_at(7, [(0, 0), (20_000, 1000), (20_020, 1001)]), (1, 19_980, 19_980));
+        // Two hours, across the end of the RTP clock, and a burst behind them.
+        let long = [(0, 0), (7_200_300, 360_000), (7_200_310, 360_001), (7_200_310, 360_002)];
+        assert_eq!(found_at(u32::MAX - 5000, long), (1, 7_199_980, 7_199_980));
+    }
+
+    #[test]
+    fn a_pause_without_media_time_is_no_hole() {
+        assert_eq!(found_at(7, [(0, 0), (60_000, 1), (60_020, 2)]), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_does_not_go_on_is_told() {
+        let (start, mut holes) = (start(), Holes::default());
+        let mut goes_on = |ms: u64, packet: u32| holes.packet(start + Duration::from_millis(ms), packet * 960, 960);
+        let found = [(0, 5), (20, 6), (60, 8), (61, 7), (80, 9), (80, 9), (99_000, 10), (99_020, 11)];
+        let found = found.map(|(ms, packet)| goes_on(ms, packet));
+        assert_eq!(found, [false, true, false, false, true, false, false, true]);
     }
 
     #[test]

@@ -12,9 +12,10 @@ pub(super) struct Likeness {
     pub(super) ssim: Collector,
 }
 
-/// The first picture is always looked at.
-const PSNR_EVERY: u64 = 3;
-const SSIM_EVERY: u64 = 15;
+/// The first picture is always looked at. Neither number shares a factor with a usual distance between key frames: else
+/// the sample would be of nothing but key frames, or without any.
+const PSNR_EVERY: u64 = 7;
+const SSIM_EVERY: u64 = 17;
 
 impl Default for Likeness {
     fn default() -> Self {
@@ -27,17 +28,19 @@ impl Likeness {
     pub(super) fn compare(&mut self, stamp: Stamp, clock: Option<u32>, picture: &Picture) -> Option<f64> {
         let number = self.seen;
         self.seen += 1;
-        if !number.is_multiple_of(PSNR_EVERY) {
+        let (for_psnr, for_ssim) = (number.is_multiple_of(PSNR_EVERY), number.is_multiple_of(SSIM_EVERY));
+        if !for_psnr && !for_ssim {
             return None;
         }
         let drawn = self.reference.luma(stamp, clock, picture.width, picture.height)?;
-        let found = psnr(drawn, &picture.luma)?;
-        self.psnr.add(found);
-        if number.is_multiple_of(SSIM_EVERY)
-            && let Some(similarity) = ssim(drawn, &picture.luma, picture.width as usize)
-        {
+        if for_ssim && let Some(similarity) = ssim(drawn, &picture.luma, picture.width as usize) {
             self.ssim.add(similarity);
         }
+        if !for_psnr {
+            return None;
+        }
+        let found = psnr(drawn, &picture.luma)?;
+        self.psnr.add(found);
         Some(found)
     }
 }
@@ -133,6 +136,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn ramp(count: usize) -> Vec<u8> {
@@ -185,13 +190,28 @@ mod tests {
     }
 
     #[test]
-    fn every_third_picture_is_looked_at_and_every_fifteenth_closely() {
+    fn every_seventh_picture_is_looked_at_and_every_seventeenth_closely() {
         let mut likeness = Likeness::default();
         let stamp = Stamp { peer: 3, fps: 30, index: 7 };
         let drawn = Reference::new().luma(stamp, None, 320, 240).unwrap().to_vec();
         let picture = Picture { width: 320, height: 240, luma: drawn, u: Vec::new(), v: Vec::new() };
         let found: Vec<_> = (0..31).map(|_| likeness.compare(stamp, None, &picture)).collect();
-        assert_eq!(&found[..5], [Some(100.0), None, None, Some(100.0), None]);
-        assert_eq!((likeness.psnr.count(), likeness.ssim.count()), (11, 3));
+        let looked_at: Vec<_> = (0..31).filter(|at| found[*at] == Some(100.0)).collect();
+        assert_eq!(looked_at, [0, 7, 14, 21, 28]);
+        assert_eq!((likeness.psnr.count(), likeness.ssim.count()), (5, 2));
+    }
+
+    #[test]
+    fn no_usual_distance_between_key_frames_hides_them_from_the_sample() {
+        for distance in [8, 10, 12, 15, 16, 24, 25, 30, 48, 50, 60, 100, 120, 150, 240, 250, 300] {
+            for every in [PSNR_EVERY, SSIM_EVERY] {
+                let places: BTreeSet<u64> = (0..distance).map(|look| look * every % distance).collect();
+                assert_eq!(
+                    places.len() as u64,
+                    distance,
+                    "every {every}th of pictures with a key frame each {distance}"
+                );
+            }
+        }
     }
 }

@@ -1,20 +1,29 @@
 //! How regularly pictures come.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use crate::report::VideoReport;
 
 /// Gaps between pictures; see the fields of [`VideoHeard`](super::VideoHeard) of the same names.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     pub(super) first_at: Option<Instant>,
     last_at: Option<Instant>,
+    /// The last gaps, oldest first.
+    recent: VecDeque<Duration>,
     pub(super) shown: u64,
     pub(super) watched: Duration,
     pub(super) freezes: u64,
     pub(super) freeze: Duration,
+    pub(super) end_freeze: Duration,
     pub(super) longest_gap: Duration,
+    pub(super) quiet: Option<Duration>,
 }
 
 const FREEZE_MARGIN: Duration = Duration::from_millis(150);
+/// Gaps that make the average: webrtc-stats takes the last 30 frames.
+const RECENT: usize = 30;
 
 impl Pace {
     pub(super) fn shown(&mut self, now: Instant) {
@@ -22,16 +31,34 @@ impl Pace {
         self.shown += 1;
         let Some(before) = self.last_at.replace(now) else { return };
         let gap = now.saturating_duration_since(before);
-        // The average of the gaps before this one; the first gap has nothing to be compared with.
-        let gaps = u32::try_from(self.shown - 2).unwrap_or(u32::MAX);
-        if let Some(average) = self.watched.checked_div(gaps)
-            && gap >= (average * 3).max(average + FREEZE_MARGIN)
-        {
+        if self.is_freeze(gap) {
             self.freezes += 1;
             self.freeze += gap;
         }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(gap);
         self.watched += gap;
         self.longest_gap = self.longest_gap.max(gap);
+    }
+
+    /// The call has ended, and with it the gap behind the last picture. Between the last picture of a sound call and the
+    /// moment when we learn that the other side has hung up there may lie a round trip; that is no freeze.
+    pub(super) fn end(&mut self, ended: Instant) {
+        self.quiet = self.last_at.map(|last| ended.saturating_duration_since(last));
+        if let Some(gap) = self.quiet.filter(|gap| *gap >= VideoReport::LEAST_END_FREEZE && self.is_freeze(*gap)) {
+            self.freezes += 1;
+            self.freeze += gap;
+            self.end_freeze = gap;
+        }
+    }
+
+    /// Held against the average of the last gaps before this one; the first gap has nothing to be compared with.
+    fn is_freeze(&self, gap: Duration) -> bool {
+        let gaps = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
+        let average = self.recent.iter().sum::<Duration>().checked_div(gaps);
+        average.is_some_and(|average| gap >= (average * 3).max(average + FREEZE_MARGIN))
     }
 }
 
@@ -73,5 +100,48 @@ mod tests {
     fn one_picture_has_no_gap() {
         let pace = paced(&[]);
         assert_eq!((pace.shown, pace.watched, pace.freezes), (1, Duration::ZERO, 0));
+    }
+
+    #[test]
+    fn the_average_is_that_of_the_last_thirty_gaps() {
+        // After 100 pictures one second apart come 30 fast ones: by then a gap of half a second is a freeze, whatever the
+        // average of all gaps is.
+        let (slow, fast) = ([1000; 100], [33; 30]);
+        assert_eq!(paced(&[&slow[..], &fast, &[500]].concat()).freezes, 1);
+        assert_eq!(paced(&[&slow[..], &fast[..20], &[500]].concat()).freezes, 0);
+        // And pictures that have become slow for good are no freezes for ever.
+        assert_eq!(paced(&[&[33; 1000][..], &[300; 100]].concat()).freezes, 8);
+    }
+
+    /// Pictures every 33 ms, and the end of the call so much later.
+    fn ended(after: u64) -> Pace {
+        let (mut pace, mut now) = (Pace::default(), start());
+        for _ in 0..30 {
+            now += Duration::from_millis(33);
+            pace.shown(now);
+        }
+        pace.end(now + Duration::from_millis(after));
+        pace
+    }
+
+    #[test]
+    fn a_picture_that_stands_still_until_the_end_of_the_call_is_a_freeze() {
+        let (pace, gap) = (ended(1000), Duration::from_secs(1));
+        assert_eq!((pace.freezes, pace.freeze, pace.end_freeze, pace.quiet), (1, gap, gap, Some(gap)));
+        assert_eq!(pace.longest_gap, Duration::from_millis(33), "between two pictures");
+    }
+
+    #[test]
+    fn the_short_tail_of_a_call_is_no_freeze() {
+        let (pace, gap) = (ended(999), Duration::from_millis(999));
+        assert_eq!((pace.freezes, pace.end_freeze, pace.quiet), (0, Duration::ZERO, Some(gap)));
+        let mut slow = paced(&[1000; 5]);
+        slow.end(slow.last_at.unwrap() + Duration::from_millis(2900));
+        assert_eq!(slow.freezes, 0, "one picture a second");
+        slow.end(slow.last_at.unwrap());
+        assert_eq!(slow.quiet, Some(Duration::ZERO));
+        let mut nothing = Pace::default();
+        nothing.end(start());
+        assert_eq!((nothing.quiet, nothing.freezes), (None, 0));
     }
 }

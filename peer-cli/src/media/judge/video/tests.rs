@@ -61,7 +61,7 @@ fn the_expected_pattern_without_gaps_is_clean() {
     };
     assert_eq!(heard, clean);
     assert!((heard.fps().unwrap() - 30.3).abs() < 0.1);
-    assert_eq!(heard.psnr.map(|psnr| psnr.count), Some(2));
+    assert_eq!(heard.psnr.map(|psnr| psnr.count), Some(1));
     assert_eq!(heard.ssim.map(|ssim| ssim.count), Some(1));
 }
 
@@ -105,6 +105,40 @@ fn pictures_without_a_stamp_are_repeated_when_every_pixel_is_the_same() {
     assert_eq!((heard.repeated, heard.stamped), (1, 0));
 }
 
+/// For how long, in milliseconds, the last pictures were black, and stood still; `show` is asked for 120 pictures.
+fn at_end(show: impl Fn(u32) -> Picture) -> (Option<f64>, Option<f64>) {
+    let start = start();
+    let mut judge = VideoJudge::new(config(None, start));
+    for frame in 0..120 {
+        judge.picture(start + FRAME * frame, frame * TICKS, None, &show(frame));
+    }
+    let (heard, _) = judge.finish(start + FRAME * 120);
+    let length = |lasting: Option<Lasting>| lasting.map(|lasting| lasting.told(start).for_ms);
+    (length(heard.black_at_end), length(heard.still_at_end))
+}
+
+#[test]
+fn pictures_that_turn_black_until_the_end_are_told_from_then_on() {
+    let black = || plain(320, 240, vec![16; 320 * 240]);
+    let until_the_end = at_end(|frame| if frame < 60 { picture(1, frame) } else { black() });
+    assert_eq!(until_the_end.0, Some(59.0 * 33.0));
+    assert_eq!(at_end(|frame| if frame < 60 { black() } else { picture(1, frame) }), (None, None));
+}
+
+#[test]
+fn pictures_that_stop_moving_until_the_end_are_told_from_then_on() {
+    assert_eq!(at_end(|frame| picture(1, frame.min(60))), (None, Some(59.0 * 33.0)), "by their stamps");
+    let unstamped = |frame: u32| {
+        let mut moved = gradient(320, 240);
+        moved.luma.rotate_right(frame.min(60) as usize * 16);
+        // What a codec leaves differs a little from picture to picture.
+        moved.luma.iter_mut().step_by(5 + frame as usize % 3).for_each(|pixel| *pixel += 3);
+        moved
+    };
+    assert_eq!(at_end(unstamped), (None, Some(59.0 * 33.0)), "by what they show");
+    assert_eq!(at_end(|frame| picture(1, frame)), (None, None), "the pattern moves");
+}
+
 #[test]
 fn a_long_gap_is_a_freeze() {
     let (start, mut frame) = (start(), 0);
@@ -131,7 +165,10 @@ fn whole_frames_have_a_pace_and_a_latency_but_no_picture() {
     assert_eq!((heard.shown, heard.decoded, heard.size), (11, 0, None));
     assert!((heard.fps().unwrap() - 30.3).abs() < 0.1);
     assert_eq!(heard.latency.map(|latency| (latency.count, latency.mean)), Some((11, 20.0)));
-    assert!(judge.finish().1.is_empty());
+    let (heard, snapshots) = judge.finish(start + FRAME * 11 + Duration::from_secs(2));
+    assert!(snapshots.is_empty());
+    let still = Duration::from_secs(2);
+    assert_eq!((heard.quiet, heard.freezes, heard.freeze, heard.end_freeze), (Some(still), 1, still, still));
 }
 
 #[test]
@@ -161,6 +198,7 @@ fn a_clock_ahead_of_ours_makes_a_negative_latency_and_another_peers_clock_none()
         let mut judge = VideoJudge::new(config(expected, start));
         judge.picture(start, 0, None, &clocked);
         assert_eq!(judge.report().latency.map(|latency| latency.mean), latency);
+        assert_eq!((judge.take_latency(), judge.take_latency()), (latency, None));
     }
 }
 
@@ -172,14 +210,14 @@ fn the_picture_as_it_was_drawn_is_perfect_and_noise_is_measured() {
     judge.picture(start, 0, None, &plain(320, 240, drawn.clone()));
     assert_eq!(judge.take_psnr(), Some(100.0));
     assert_eq!(judge.take_psnr(), None);
-    for frame in 1..=3 {
+    for frame in 1..=7 {
         let noisy = drawn.iter().enumerate().map(|(at, pixel)| if at % 2 == 0 { *pixel } else { pixel ^ 4 });
         judge.picture(start, frame * TICKS, None, &plain(320, 240, noisy.collect()));
     }
     // Half of the pixels differ by 4: the mean square is 8.
     let noisy = judge.take_psnr().unwrap();
     assert!((noisy - 39.1).abs() < 0.01, "{noisy}");
-    let (heard, snapshots) = judge.finish();
+    let (heard, snapshots) = judge.finish(start);
     assert_eq!(heard.psnr.map(|psnr| (psnr.count, psnr.max)), Some((2, 100.0)));
     assert!((heard.ssim.unwrap().min - 1.0).abs() < 1e-9);
     assert_eq!(snapshots.iter().map(|kept| kept.which.as_str()).collect::<Vec<_>>(), ["first", "last", "worst"]);

@@ -1,0 +1,134 @@
+//! One connection to a TURN server, from one local address.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpSocket, lookup_host},
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{Frames, Target, append};
+
+/// Messages that wait for the connection: a second of video of some 2 Mbit/s. One more is dropped, as by a full
+/// interface: media over a stream that is too slow has to be thinned somewhere.
+pub(super) const WAITING: usize = 256;
+/// For name, TCP and TLS together. The stack's own patience with an allocation is of the same order.
+const OPENING_LIMIT: Duration = Duration::from_secs(10);
+/// Between two tries; each is asked for by a message of the stack, which repeats its requests.
+const PAUSE: Duration = Duration::from_millis(500);
+/// A write that makes no progress for so long is a connection that broke.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What came from a server, and the address it appears to come from.
+pub(super) type Came = (SocketAddr, Bytes);
+
+/// Carries messages between `from_stack` and the server until the stack lets go of it.
+pub(super) async fn run(
+    target: Target,
+    local: IpAddr,
+    appears: SocketAddr,
+    mut from_stack: mpsc::Receiver<Bytes>,
+    to_stack: mpsc::Sender<Came>,
+) {
+    while let Some(first) = from_stack.recv().await {
+        let broke = match timeout(OPENING_LIMIT, open(&target, local)).await {
+            Ok(Ok(stream)) => {
+                tracing::debug!(?target, "connected to the TURN server");
+                let Err(error) = carry(stream, first, appears, &mut from_stack, &to_stack).await else { return };
+                error
+            }
+            Ok(Err(error)) => error,
+            Err(_) => io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s"),
+        };
+        tracing::warn!(?target, error = %broke, "no connection to a TURN server; trying again");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn open(target: &Target, local: IpAddr) -> io::Result<Box<dyn Stream>> {
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address of this family");
+    for address in lookup_host((target.host.as_str(), target.port)).await? {
+        if address.is_ipv4() != local.is_ipv4() {
+            continue;
+        }
+        match connect(address, local).await {
+            Ok(stream) => return secure(target, stream).await,
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn connect(address: SocketAddr, local: IpAddr) -> io::Result<tokio::net::TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if !local.is_unspecified() {
+        socket.bind((local, 0).into())?;
+    }
+    // A message is a packet of a call: it cannot wait for the next one.
+    socket.set_nodelay(true)?;
+    socket.connect(address).await
+}
+
+async fn secure(target: &Target, stream: tokio::net::TcpStream) -> io::Result<Box<dyn Stream>> {
+    let Some(config) = &target.tls else { return Ok(Box::new(stream)) };
+    let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
+    Ok(Box::new(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?))
+}
+
+/// Returns `Ok` when the stack has let go.
+async fn carry(
+    stream: Box<dyn Stream>,
+    first: Bytes,
+    appears: SocketAddr,
+    from_stack: &mut mpsc::Receiver<Bytes>,
+    to_stack: &mpsc::Sender<Came>,
+) -> io::Result<()> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let up = async {
+        let mut out = BytesMut::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            append(&mut out, &message);
+            while let Ok(message) = from_stack.try_recv() {
+                append(&mut out, &message);
+            }
+            timeout(WRITE_LIMIT, async {
+                writer.write_all_buf(&mut out).await?;
+                writer.flush().await
+            })
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "nothing could be written for 10 s"))??;
+            next = from_stack.recv().await;
+        }
+        io::Result::Ok(())
+    };
+    let down = async {
+        let mut frames = Frames::default();
+        loop {
+            if reader.read_buf(frames.buffer()).await? == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
+            }
+            while let Some(message) = frames.next().map_err(io::Error::other)? {
+                // The reader of the socket may be behind; a datagram would be lost then, too.
+                let _ = to_stack.try_send((appears, message));
+            }
+        }
+    };
+    tokio::select! {
+        done = up => done,
+        broke = down => broke,
+    }
+}
