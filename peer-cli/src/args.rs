@@ -9,6 +9,7 @@ use dialtone_wire::{DisplayName, RoomId};
 use crate::signaling::ServerUrl;
 
 mod common;
+mod doctor;
 mod line;
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 mod load;
@@ -19,6 +20,8 @@ mod values;
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 pub(crate) use common::first_line;
 pub use common::{AudioChoice, CommonArgs, SettingsError, VideoChoice};
+use doctor::{DOCTOR_HELP, NAT_HELP};
+pub use doctor::{DoctorArgs, NatArgs};
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 pub use load::{LoadCommand, LoadDirection, LoadTurnArgs};
 pub(crate) use values::is_stdout;
@@ -81,6 +84,12 @@ pub enum Command {
     /// Compare two reports: what got slower, what got worse.
     #[command(after_help = crate::report::diff::RULES)]
     Diff(DiffArgs),
+    /// Say whether calls will work from here, and if not, what is in the way.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
+    /// Find out what the NAT and the firewall here do to UDP (RFC 5780).
+    #[command(after_help = NAT_HELP)]
+    Nat(NatArgs),
     /// Load a server and say what it carries.
     #[cfg(all(feature = "embedded", target_os = "linux"))]
     #[command(subcommand)]
@@ -93,6 +102,10 @@ pub struct CallArgs {
     /// Use this signaling server instead of an embedded one, such as ws://localhost:8080/ws.
     #[arg(long, env = "PEER_CLI_SERVER", value_name = "URL", value_parser = parse_server)]
     pub server: Option<ServerUrl>,
+    /// Start the embedded relay beside TURN servers given with --ice, which otherwise take its place, and hold
+    /// --relay-only against its counters.
+    #[arg(long, env = "PEER_CLI_EMBEDDED_RELAY", action = clap::ArgAction::SetTrue, value_parser = clap::builder::BoolishValueParser::new(), conflicts_with = "server")]
+    pub embedded_relay: bool,
     /// The room to call in [default: a new name for each call].
     #[arg(long, env = "PEER_CLI_ROOM", value_parser = parse_room)]
     pub room: Option<RoomId>,
@@ -129,12 +142,15 @@ pub struct JoinArgs {
 }
 
 impl CallArgs {
+    /// Whether a relay is started beside an embedded server: one that the call is to use, unless it brings its own.
+    pub fn has_embedded_relay(&self) -> bool {
+        self.embedded_relay || !self.common.brings_turn()
+    }
+
     /// What is about to be done, in one line.
     pub fn headline(&self) -> String {
-        let server = self.server.as_ref().map_or_else(
-            || if self.common.brings_turn() { "an embedded server" } else { "an embedded server and relay" }.to_owned(),
-            ToString::to_string,
-        );
+        let relay = if self.has_embedded_relay() { " and relay" } else { "" };
+        let server = self.server.as_ref().map_or_else(|| format!("an embedded server{relay}"), ToString::to_string);
         let calls = if self.repeat > 1 { format!("{} calls", self.repeat) } else { "one call".to_owned() };
         format!("{calls} between alice and bob through {server}")
     }

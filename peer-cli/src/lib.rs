@@ -17,10 +17,12 @@ pub mod args;
 pub mod call;
 mod clock;
 pub mod console;
+pub mod doctor;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod measure;
 pub mod media;
+pub mod nat;
 mod network;
 pub mod peer;
 pub mod probe;

@@ -59,6 +59,14 @@ async fn carry_out(command: Command, started: Started) -> ExitCode {
         Command::Schema => say(&report::json_schema()),
         Command::Report(report) => told(run::show(&report)),
         Command::Diff(diff) => told(run::diff(&diff)),
+        Command::Nat(nat) => match run::nat(&nat).await {
+            Ok(text) => say(&text),
+            Err(error) => complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+        },
+        Command::Doctor(doctor) => match run::doctor(&doctor, started).await {
+            Ok(code) => code.into(),
+            Err(error) => complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+        },
         #[cfg(all(feature = "embedded", target_os = "linux"))]
         Command::Load(LoadCommand::Turn(load)) => load_turn(load, started).await,
     }

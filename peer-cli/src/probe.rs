@@ -11,6 +11,7 @@
 mod addresses;
 mod dialogue;
 mod link;
+pub(crate) mod rehearsal;
 mod request;
 #[cfg(test)]
 #[cfg(feature = "embedded")]

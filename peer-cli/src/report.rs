@@ -26,8 +26,8 @@ use crate::verdict::Verdict;
 
 pub use media::{AudioReport, Direction, Snapshot, StreamReport, ToneStretch, UntilEnd, VideoReport};
 pub use peer::{
-    CandidateReport, MessageStamp, PairReport, PairTried, PeerReport, PhaseStamp, ProbeOutcome, ProbeReport,
-    RecordingFile, RecordingReport, Sent,
+    CandidateReport, Interruption, MessageStamp, PairReport, PairTried, PeerReport, PhaseStamp, ProbeOutcome,
+    ProbeReport, RecordingFile, RecordingReport, Sent,
 };
 
 /// The version of the JSON document.

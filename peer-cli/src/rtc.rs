@@ -17,7 +17,8 @@
 //! * `ice_url`: STUN and TURN urls, refused with a reason before the stack would refuse them without one;
 //! * `stats`: the path the media takes;
 //! * `turn_stream`: TURN over TCP and TLS, behind addresses that the stack takes for UDP;
-//! * `checks`, `alerts`, `watch`: the paths that were tried, and what became of DTLS, seen at the sockets.
+//! * `checks`, `hasty`, `alerts`, `watch`: the paths that are tried, how often and since when, and what became of DTLS, seen
+//!   at the sockets.
 
 mod alerts;
 mod build;
@@ -26,6 +27,7 @@ mod congestion;
 mod engine;
 mod events;
 mod handler;
+mod hasty;
 mod ice_url;
 mod incoming;
 mod interceptors;

@@ -17,6 +17,7 @@ use crate::verdict::{Expected, Wanted};
 
 mod assemble;
 mod conduct;
+mod doctor;
 mod host;
 mod media;
 mod output;
@@ -26,6 +27,7 @@ mod writable;
 
 use assemble::{Common, Findings, direction, expected};
 use conduct::conduct;
+pub use doctor::{CheckUpError, doctor, nat};
 use host::Host;
 use media::{Media, Voice};
 pub use output::{OutputError, diff, show, write_json, write_reports};
@@ -144,7 +146,7 @@ async fn call(
 ) -> Result<Report, RunError> {
     let [alice, bob] = Voice::pair(args.common.call_number.unwrap_or_else(random_call));
     let media = [Media::open(&args.common, alice)?, Media::open(&args.common, bob)?];
-    let (embedded, url) = Host::choose(args.server.as_ref(), !args.common.brings_turn()).await?;
+    let (embedded, url) = Host::choose(args.server.as_ref(), args.has_embedded_relay()).await?;
     let room = match &args.room {
         Some(room) => room.clone(),
         None => random_room(args.server.is_some()),

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::call::EndReason;
-use crate::report::{CandidateReport, Checked, Direction, JudgeLevel, PairReport, PairTried, ProbeReport, RelayReport};
+use crate::report::{
+    CandidateReport, Checked, Direction, Interruption, JudgeLevel, PairReport, PairTried, ProbeReport, RelayReport,
+};
 
 mod cause;
 mod end;
@@ -86,6 +88,8 @@ pub struct PeerEvidence {
     pub signaling_lost: bool,
     /// From the moment when media could flow to the end of the call, in milliseconds; 0 when it never could.
     pub media_duration_ms: f64,
+    /// When it could not flow meanwhile.
+    pub interruptions: Vec<Interruption>,
 }
 
 /// What is to arrive in every direction.
@@ -151,6 +155,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         facts.extend(media::remarks(evidence));
     }
     facts.extend(evidence.directions.iter().flat_map(|direction| direction.remarks.iter().cloned()));
+    facts.extend(evidence.peers.iter().flat_map(facts::interruptions));
     Verdict::new(Finding { cause, sentence, facts })
 }
 

@@ -69,7 +69,13 @@ impl Args {
             Command::Join(join) => join.room.as_str(),
             #[cfg(all(feature = "embedded", target_os = "linux"))]
             Command::Load(LoadCommand::Turn(load)) => load.server.as_str(),
-            Command::Call(_) | Command::Metrics | Command::Schema | Command::Report(_) | Command::Diff(_) => {
+            Command::Call(_)
+            | Command::Metrics
+            | Command::Schema
+            | Command::Report(_)
+            | Command::Diff(_)
+            | Command::Nat(_)
+            | Command::Doctor(_) => {
                 return false;
             }
         };

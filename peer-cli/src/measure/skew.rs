@@ -7,13 +7,17 @@ use super::Distribution;
 /// The most that a way can take, beyond what there and back takes together, before it is rather the clocks that differ.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// How far below zero a latency may come out, in milliseconds, without the clocks being at fault: a sender report is
+/// written some milliseconds away from the packets whose time it tells.
+const REPORTS_MS: f64 = 5.0;
+
 /// By how many milliseconds the receiver's clock is ahead of the sender's (negative: behind), where a latency measured
-/// between the two, in milliseconds, cannot be true: most of it below zero, or all of it more than two seconds above the
+/// between the two, in milliseconds, cannot be true: most of it below zero by more than the reports' own error, or all of it more than two seconds above the
 /// round-trip time. `None` where it can be true. Half of the round trip is taken for the way.
 pub(crate) fn clock_skew_ms(latency: &Distribution, rtt: Option<Duration>) -> Option<f64> {
     let rtt = rtt.unwrap_or_default();
     let longest_ms = (rtt + LONGEST).as_secs_f64() * 1000.0;
-    let impossible = latency.p50 < 0.0 || latency.min > longest_ms;
+    let impossible = latency.p50 < -REPORTS_MS || latency.min > longest_ms;
     impossible.then_some(latency.p50 - rtt.as_secs_f64() * 500.0)
 }
 
@@ -28,7 +32,7 @@ mod tests {
 
     #[test]
     fn latencies_that_can_be_true_say_nothing_about_the_clocks() {
-        for (min, p50) in [(0.0, 5.0), (-3.0, 1.0), (19.0, 20.0), (2000.0, 9000.0)] {
+        for (min, p50) in [(0.0, 5.0), (-3.0, 1.0), (-3.0, -0.7), (19.0, 20.0), (2000.0, 9000.0)] {
             assert_eq!(skew(min, p50), None, "{min} {p50}");
         }
     }

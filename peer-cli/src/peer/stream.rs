@@ -8,6 +8,8 @@ use crate::receive::{Output, Payload, ReceiveConfig, Receiver, RtpHeader, Stream
 use crate::report::StreamReport;
 use crate::rtc::{ReceivedCodec, RtpPacket};
 
+/// Seconds from the first packet to the last below which there is no bitrate to speak of.
+const LEAST_SPAN: f64 = 0.1;
 /// A stream that was silent for this long may be followed by another one.
 const GONE_AFTER: Duration = Duration::from_secs(1);
 
@@ -165,7 +167,7 @@ impl Stream {
             duplicates: stats.duplicates,
             reordered: stats.reordered,
             bytes: stats.bytes,
-            bitrate_kbps: if seconds > 0.0 { round(kilobits / seconds) } else { 0.0 },
+            bitrate_kbps: if seconds >= LEAST_SPAN { round(kilobits / seconds) } else { 0.0 },
             jitter_ms: round(stats.jitter_ms),
             quiet_ms: millis(now.saturating_duration_since(self.last)),
             nacks_sent,

@@ -17,6 +17,9 @@ pub struct PeerReport {
     pub server: Option<String>,
     /// Milestones in the order they came.
     pub phases: Vec<PhaseStamp>,
+    /// The times when media could not flow any more, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interruptions: Vec<Interruption>,
     /// Signaling messages in the order they were sent and received.
     pub messages: Vec<MessageStamp>,
     /// How the call ended for this peer: a stable code.
@@ -83,6 +86,51 @@ pub struct PhaseStamp {
     pub phase: String,
     /// Milliseconds since the peers were started.
     pub at_ms: f64,
+}
+
+/// A time when media could flow before and could not any more.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Interruption {
+    /// When it was noticed, in milliseconds since the peers were started: at once where an address of this machine is
+    /// gone, else some seconds after the last packet.
+    pub at_ms: f64,
+    /// How long it was until media could flow again, in milliseconds; up to the peer's last milestone where it never could.
+    pub ms: f64,
+    /// Whether media could flow again.
+    pub recovered: bool,
+    /// Whether an address of this machine had gone: a change of network.
+    pub network_changed: bool,
+}
+
+impl Interruption {
+    /// Reads them off a peer's milestones.
+    pub fn all(phases: &[PhaseStamp]) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut open: Option<Self> = None;
+        let mut changed = None;
+        for PhaseStamp { phase, at_ms } in phases {
+            match phase.as_str() {
+                "network-changed" => {
+                    changed = Some(*at_ms);
+                    open.iter_mut().for_each(|open| open.network_changed = true);
+                }
+                "interrupted" if open.is_none() => {
+                    // The call hears of a change of network right after it was noticed.
+                    let network_changed = changed.is_some_and(|changed| at_ms - changed < 100.0);
+                    open = Some(Self { at_ms: *at_ms, network_changed, ..Self::default() });
+                }
+                "connected" | "hung-up" => {
+                    let recovered = phase == "connected";
+                    all.extend(open.take().map(|open| Self { ms: at_ms - open.at_ms, recovered, ..open }));
+                }
+                _ => {}
+            }
+        }
+        let last = phases.last().map_or(0.0, |last| last.at_ms);
+        all.extend(open.map(|open| Self { ms: last - open.at_ms, ..open }));
+        all
+    }
 }
 
 /// One signaling message.
@@ -217,6 +265,26 @@ pub struct Sent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interruption_lasts_until_media_can_flow_again_or_until_the_end() {
+        let phases = [
+            ("connected", 100.0),
+            ("network-changed", 4000.0),
+            ("interrupted", 4001.0),
+            ("signaling-back", 5000.0),
+            ("connected", 6001.0),
+            ("interrupted", 9000.0),
+            ("hung-up", 9500.0),
+        ];
+        let phases: Vec<_> =
+            phases.map(|(phase, at_ms)| PhaseStamp { phase: phase.to_owned(), at_ms }).into_iter().collect();
+        let moved = Interruption { at_ms: 4001.0, ms: 2000.0, recovered: true, network_changed: true };
+        let lost = Interruption { at_ms: 9000.0, ms: 500.0, recovered: false, network_changed: false };
+        assert_eq!(Interruption::all(&phases), [moved, lost.clone()]);
+        assert_eq!(Interruption::all(&phases[5..6]), [Interruption { ms: 0.0, ..lost }]);
+        assert_eq!(Interruption::all(&[]), []);
+    }
 
     #[test]
     fn a_recording_that_is_not_complete_is_a_missed_warning() {

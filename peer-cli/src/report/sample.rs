@@ -143,6 +143,7 @@ fn peer(name: &str, phases: &[(&str, f64)], [ours, theirs]: [&str; 2]) -> PeerRe
     let message =
         |kind: &str, at_ms: f64, sent: bool| MessageStamp { at_ms, sent, kind: kind.to_owned(), detail: String::new() };
     PeerReport {
+        interruptions: Vec::new(),
         name: name.to_owned(),
         sid: Some(format!("{name}-sid")),
         server: Some("dialtone/0.1.0".to_owned()),

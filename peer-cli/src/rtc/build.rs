@@ -28,7 +28,7 @@ pub(super) async fn build(
     let (configuration, streams) = engine::configuration(config)?;
     if let Some(runtime) = runtime {
         let runtime = Bridged::around(runtime, streams);
-        builder = builder.with_runtime(Watching::around(runtime, shared));
+        builder = builder.with_runtime(Watching::around(runtime, shared, config.relay_only));
     }
     let pc = builder
         .with_configuration(configuration)

@@ -13,7 +13,8 @@ use std::{
 
 use rtc::stun::{
     attributes::{
-        ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_PRIORITY, ATTR_XOR_PEER_ADDRESS, ATTR_XOR_RELAYED_ADDRESS, AttrType,
+        ATTR_CHANNEL_NUMBER, ATTR_DATA, ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_XOR_PEER_ADDRESS,
+        ATTR_XOR_RELAYED_ADDRESS, AttrType,
     },
     message::{
         CLASS_INDICATION, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND,
@@ -21,6 +22,8 @@ use rtc::stun::{
     },
     xoraddr::XorMappedAddress,
 };
+
+use super::engine::CHECK_INTERVAL;
 
 /// Pairs remembered; a call has a few dozen.
 const MAX_PAIRS: usize = 256;
@@ -53,10 +56,38 @@ pub(super) struct Tried {
     pub(super) rtt: Option<Duration>,
 }
 
+/// The distance of the checks on one way: some quick ones, since the far end may just learn of us, then each twice as far
+/// from the one before as that was, up to a limit.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Pace {
+    next: Option<Instant>,
+    sent: u32,
+}
+
+impl Pace {
+    /// How many follow each other in every round of the stack.
+    const QUICK: u32 = 5;
+    /// As quick as two NATs may need it that each wait for a packet from the inside.
+    const LONGEST: Duration = Duration::from_millis(200);
+    /// The stack's rounds are not to the millisecond.
+    const SLACK: Duration = Duration::from_millis(5);
+
+    fn is_due(self, now: Instant) -> bool {
+        self.next.is_none_or(|next| now + Self::SLACK >= next)
+    }
+
+    fn went(&mut self, now: Instant) {
+        self.sent = self.sent.saturating_add(1);
+        let doublings = self.sent.saturating_sub(Self::QUICK).min(8);
+        self.next = Some(now + (CHECK_INTERVAL * (1 << doublings)).min(Self::LONGEST));
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     tried: BTreeMap<Way, Tried>,
+    paces: BTreeMap<Way, Pace>,
     open: VecDeque<(TransactionId, Way, Instant)>,
     /// Our socket, TURN server, channel number: the far end's candidate.
     channels: BTreeMap<(SocketAddr, SocketAddr, u16), SocketAddr>,
@@ -87,33 +118,52 @@ impl<'a> Frame<'a> {
 }
 
 impl Checks {
+    /// Whether a datagram may leave: everything but a check that follows the last one on its way too soon.
+    ///
+    /// The stack asks on every pair in every round, 50 times a second, which on a peer with a few interfaces and relays is
+    /// a thousand packets a second; RFC 8445 section 14.3 wants each to wait longer the more were not answered. A check
+    /// that nominates is never held back.
+    pub(super) fn may_leave(&self, now: Instant, local: SocketAddr, to: SocketAddr, frame: Frame<'_>) -> bool {
+        let Some((way, check)) = self.check(local, to, frame) else { return true };
+        check.contains(ATTR_USE_CANDIDATE) || self.paces.get(&way).is_none_or(|pace| pace.is_due(now))
+    }
+
     /// Something left.
     pub(super) fn sent(&mut self, now: Instant, local: SocketAddr, to: SocketAddr, frame: Frame<'_>) {
-        match frame {
+        if let Some((way, check)) = self.check(local, to, frame) {
+            self.asked(now, way, &check);
+        } else if let Frame::Stun(bytes) = frame
+            && let Some(message) = decode(bytes)
+            && (message.typ.method, message.typ.class) == (METHOD_CHANNEL_BIND, CLASS_REQUEST)
+        {
+            let number = message.get(ATTR_CHANNEL_NUMBER).ok();
+            let number = number.and_then(|value| Some(u16::from_be_bytes([*value.first()?, *value.get(1)?])));
+            if let (Some(number), Some(remote)) = (number, address(&message, ATTR_XOR_PEER_ADDRESS)) {
+                insert(&mut self.channels, (local, to, number), remote);
+            }
+        }
+    }
+
+    /// The check in a datagram that leaves, and its way: a Binding request with a priority; without one it is a question
+    /// to a STUN server.
+    fn check(&self, local: SocketAddr, to: SocketAddr, frame: Frame<'_>) -> Option<(Way, Message)> {
+        let (way, message) = match frame {
             Frame::Stun(bytes) => {
-                let Some(message) = decode(bytes) else { return };
-                let (method, class) = (message.typ.method, message.typ.class);
-                if method == METHOD_SEND && class == CLASS_INDICATION {
-                    if let (Some(remote), Ok(data)) = (address(&message, ATTR_XOR_PEER_ADDRESS), message.get(ATTR_DATA))
-                    {
-                        self.asked(now, Way { local, server: Some(to), remote }, &data);
-                    }
-                } else if method == METHOD_CHANNEL_BIND && class == CLASS_REQUEST {
-                    let number = message.get(ATTR_CHANNEL_NUMBER).ok();
-                    let number = number.and_then(|value| Some(u16::from_be_bytes([*value.first()?, *value.get(1)?])));
-                    if let (Some(number), Some(remote)) = (number, address(&message, ATTR_XOR_PEER_ADDRESS)) {
-                        insert(&mut self.channels, (local, to, number), remote);
-                    }
+                let message = decode(bytes)?;
+                if (message.typ.method, message.typ.class) == (METHOD_SEND, CLASS_INDICATION) {
+                    let remote = address(&message, ATTR_XOR_PEER_ADDRESS)?;
+                    (Way { local, server: Some(to), remote }, decode(&message.get(ATTR_DATA).ok()?)?)
                 } else {
-                    self.asked(now, Way { local, server: None, remote: to }, bytes);
+                    (Way { local, server: None, remote: to }, message)
                 }
             }
             Frame::Channel(number, bytes) => {
-                if let Some(remote) = self.channels.get(&(local, to, number)).copied() {
-                    self.asked(now, Way { local, server: Some(to), remote }, bytes);
-                }
+                let remote = *self.channels.get(&(local, to, number))?;
+                (Way { local, server: Some(to), remote }, decode(bytes)?)
             }
-        }
+        };
+        let is_request = (message.typ.method, message.typ.class) == (METHOD_BINDING, CLASS_REQUEST);
+        (is_request && message.contains(ATTR_PRIORITY)).then_some((way, message))
     }
 
     /// Something came.
@@ -149,20 +199,16 @@ impl Checks {
             .any(|(way, tried)| way.local == local && way.server.unwrap_or(way.remote) == far && tried.answered > 0)
     }
 
-    /// A check is a Binding request with a priority; without one it is a question to a STUN server.
-    fn asked(&mut self, now: Instant, way: Way, bytes: &[u8]) {
-        let Some(message) = decode(bytes) else { return };
-        let is_check = message.typ.method == METHOD_BINDING
-            && message.typ.class == CLASS_REQUEST
-            && message.contains(ATTR_PRIORITY);
-        if !is_check || (self.tried.len() >= MAX_PAIRS && !self.tried.contains_key(&way)) {
+    fn asked(&mut self, now: Instant, way: Way, check: &Message) {
+        if self.tried.len() >= MAX_PAIRS && !self.tried.contains_key(&way) {
             return;
         }
         self.tried.entry(way).or_default().sent += 1;
+        self.paces.entry(way).or_default().went(now);
         if self.open.len() == MAX_OPEN {
             self.open.pop_front();
         }
-        self.open.push_back((message.transaction_id, way, now));
+        self.open.push_back((check.transaction_id, way, now));
     }
 
     fn answered(&mut self, now: Instant, message: &Message) {
@@ -330,5 +376,32 @@ mod tests {
         }
         assert_eq!(world.checks.tried().len(), MAX_PAIRS);
         assert!(world.checks.open.len() <= MAX_OPEN);
+    }
+
+    #[test]
+    fn checks_on_one_way_follow_each_other_more_and_more_slowly_unless_they_nominate() {
+        let start = crate::clock::now();
+        let (local, far, other) = (at("192.168.1.2:1"), at("203.0.113.5:2"), at("203.0.113.6:2"));
+        let mut checks = Checks::default();
+        let mut left = Vec::new();
+        for round in 0..50 {
+            let now = start + CHECK_INTERVAL * round;
+            let check = check(1);
+            let frame = Frame::of(&check).unwrap();
+            if checks.may_leave(now, local, far, frame) {
+                checks.sent(now, local, far, frame);
+                left.push((now - start).as_millis());
+            }
+        }
+        assert_eq!(left, [0, 20, 40, 60, 80, 100, 140, 220, 380, 580, 780, 980]);
+
+        let mut nominating = message(METHOD_BINDING, CLASS_REQUEST, 2);
+        nominating.add(ATTR_PRIORITY, &[0; 4]);
+        nominating.add(ATTR_USE_CANDIDATE, &[]);
+        let soon = start + CHECK_INTERVAL * 45 + Duration::from_millis(1);
+        assert!(checks.may_leave(soon, local, far, Frame::of(&nominating.raw).unwrap()));
+        assert!(!checks.may_leave(soon, local, far, Frame::of(&check(3)).unwrap()));
+        assert!(checks.may_leave(soon, local, other, Frame::of(&check(4)).unwrap()), "another way has its own pace");
+        assert!(checks.may_leave(soon, local, far, Frame::of(&answer(5)).unwrap()), "an answer is no check");
     }
 }

@@ -27,9 +27,9 @@ use super::{
 };
 use crate::media::VideoCodec;
 
-/// Pace of the connectivity checks. The stack's own 200 ms lets the first round find no candidate and costs the whole
-/// interval; 100 checks keep a pair alive for two seconds.
-const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Pace of the rounds of connectivity checks. The stack's own 200 ms lets the first round find no candidate and costs the
+/// whole interval; 100 rounds keep a pair alive for two seconds. `checks` lets through what is due of them.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 pub(super) const CHECKS_PER_PAIR: u16 = 100;
 
 /// The stack's NACK generator does not see what RTX brought back and by default asks for each lost packet without end,

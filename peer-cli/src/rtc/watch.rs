@@ -17,6 +17,7 @@ use super::{
     alerts::Alert,
     checks::{Checks, Frame},
     events::{Shared, lock},
+    hasty::Hasty,
 };
 use crate::clock;
 
@@ -27,12 +28,15 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) struct Watching {
     inner: Arc<dyn Runtime>,
     checks: Arc<Mutex<Checks>>,
+    hasty: Option<Arc<Mutex<Hasty>>>,
     shared: Weak<Shared>,
 }
 
 impl Watching {
-    pub(super) fn around(inner: Arc<dyn Runtime>, shared: &Arc<Shared>) -> Arc<dyn Runtime> {
-        Arc::new(Self { inner, checks: Arc::clone(shared.checks()), shared: Arc::downgrade(shared) })
+    /// `relay_only`: no path can be better than a relay, so that there is nothing to wait for.
+    pub(super) fn around(inner: Arc<dyn Runtime>, shared: &Arc<Shared>, relay_only: bool) -> Arc<dyn Runtime> {
+        let hasty = (!relay_only).then(Arc::default);
+        Arc::new(Self { inner, checks: Arc::clone(shared.checks()), hasty, shared: Arc::downgrade(shared) })
     }
 }
 
@@ -49,7 +53,7 @@ impl Runtime for Watching {
         let local = socket.local_addr()?;
         let inner = self.inner.wrap_udp_socket(socket)?;
         let (checks, shared) = (Arc::clone(&self.checks), Weak::clone(&self.shared));
-        Ok(Arc::new(WatchedSocket { inner, local, checks, shared }))
+        Ok(Arc::new(WatchedSocket { inner, local, checks, hasty: self.hasty.clone(), shared }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -94,10 +98,19 @@ struct WatchedSocket {
     inner: Arc<dyn AsyncUdpSocket>,
     local: SocketAddr,
     checks: Arc<Mutex<Checks>>,
+    hasty: Option<Arc<Mutex<Hasty>>>,
     shared: Weak<Shared>,
 }
 
 impl WatchedSocket {
+    fn may_leave(&self, to: SocketAddr, datagram: &[u8]) -> bool {
+        Frame::of(datagram).is_none_or(|frame| lock(&self.checks).may_leave(clock::now(), self.local, to, frame))
+    }
+
+    fn is_too_early(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+        self.hasty.as_ref().is_some_and(|hasty| lock(hasty).is_too_early(clock::now(), from, datagram))
+    }
+
     fn sent(&self, to: SocketAddr, datagram: &[u8]) {
         if let Some(frame) = Frame::of(datagram) {
             lock(&self.checks).sent(clock::now(), self.local, to, frame);
@@ -127,9 +140,12 @@ impl AsyncUdpSocket for WatchedSocket {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        let size = transmit.segment_size.unwrap_or(transmit.contents.len());
+        if size >= transmit.contents.len() && !self.may_leave(transmit.destination, transmit.contents) {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
         let polled = self.inner.poll_send(cx, transmit);
         if matches!(polled, Poll::Ready(Ok(_))) {
-            let size = transmit.segment_size.unwrap_or(transmit.contents.len());
             for datagram in transmit.contents.chunks(size.max(1)) {
                 self.sent(transmit.destination, datagram);
             }
@@ -143,7 +159,16 @@ impl AsyncUdpSocket for WatchedSocket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let polled = self.inner.poll_recv(cx, bufs, meta);
+        let polled = loop {
+            let polled = self.inner.poll_recv(cx, bufs, meta);
+            // The stack takes one at a time.
+            if let (Poll::Ready(Ok(1)), [buf, ..], [meta, ..]) = (&polled, &*bufs, &*meta)
+                && self.is_too_early(meta.addr, buf.get(..meta.len).unwrap_or_default())
+            {
+                continue;
+            }
+            break polled;
+        };
         if let Poll::Ready(Ok(count)) = &polled {
             for (buf, meta) in bufs.iter().zip(meta.iter()).take(*count) {
                 let came = buf.get(..meta.len).unwrap_or_default();

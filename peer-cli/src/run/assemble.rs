@@ -15,7 +15,7 @@ use crate::clock::{Started, millis, now};
 use crate::measure::SendLedger;
 use crate::peer::{Outcome, Setup};
 use crate::report::expect::{Expectation, check};
-use crate::report::{Direction, JudgeLevel, PeerReport, RelayReport, Report, SCHEMA};
+use crate::report::{Direction, Interruption, JudgeLevel, PeerReport, RelayReport, Report, SCHEMA};
 use crate::rtc::{IceServer, RtcConfig};
 use crate::signaling::{self, ServerUrl, tls_config};
 use crate::verdict::{self, Evidence, Expected, PeerEvidence, Wanted};
@@ -226,6 +226,7 @@ fn peer_evidence(outcome: &Outcome) -> PeerEvidence {
         relay_only: outcome.relay_only,
         signaling_lost: outcome.signaling_lost,
         media_duration_ms: outcome.connected_for.map(millis).unwrap_or_default(),
+        interruptions: Interruption::all(&outcome.phases),
     }
 }
 
@@ -234,6 +235,7 @@ fn peer_report(outcome: Outcome) -> PeerReport {
         name: outcome.name,
         sid: outcome.sid.map(|sid| sid.to_string()),
         server: outcome.server,
+        interruptions: Interruption::all(&outcome.phases),
         phases: outcome.phases,
         messages: outcome.messages,
         end: outcome.end.code().to_owned(),

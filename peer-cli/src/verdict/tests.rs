@@ -40,6 +40,7 @@ fn peer(name: &str, end: EndReason) -> PeerEvidence {
         relay_only: false,
         signaling_lost: false,
         media_duration_ms: 5000.0,
+        interruptions: Vec::new(),
     }
 }
 

@@ -90,6 +90,7 @@ fn peer(peer: &PeerReport) -> PeerEvidence {
         relay_only: false,
         signaling_lost: false,
         media_duration_ms: media_ms(peer),
+        interruptions: peer.interruptions.clone(),
     }
 }
 

@@ -54,6 +54,8 @@ impl Core {
                 let bind = listen().find(|ip| !ip.is_loopback()).unwrap_or_else(|| family.wildcard());
                 Some((bind, SocketAddr::new(public, client.remote.port())))
             }
+            // Peers answer to where a packet comes from: a machine with several addresses sends from the one it tells.
+            Some(public) if listen().any(|ip| ip == public) => Some((public, client.remote)),
             Some(_) | None => Some((first, client.remote)),
         }
     }

@@ -195,6 +195,20 @@ fn loopback_client_of_a_public_relay_is_not_bound_to_loopback() {
 }
 
 #[test]
+fn relay_with_several_addresses_sends_from_the_one_it_tells() {
+    let public: IpAddr = "203.0.113.10".parse().unwrap();
+    let mut relay = World::build(&["203.0.113.11", "203.0.113.10"], 1, |config| config.public_ip = vec![public]);
+    let mut client = Client::new(1, "alice", "pw");
+    client.fetch_nonce(&mut relay);
+    let request = client.allocate_request(|m| m);
+    let wanted = relay.outputs(&client, &request);
+    let [Output::OpenRelaySocket { bind, .. }] = wanted.as_slice() else {
+        panic!("one socket, not {wanted:?}");
+    };
+    assert_eq!(*bind, public);
+}
+
+#[test]
 fn client_that_left_before_its_socket_is_open_leaves_nothing_behind() {
     let mut relay = World::new();
     let mut client = Client::new(1, "alice", "pw");
