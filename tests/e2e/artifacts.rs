@@ -7,80 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use dialtone_tests::{Finished, LIMIT, Program, Scratch, fixture, is_required, peer_cli};
-use serde_json::Value;
+use dialtone_tests::{Finished, Program, Scratch, fixture, is_required, peer_cli};
 
-#[test]
-fn recordings_are_read_clean_by_ffprobe_and_played_by_chromium() {
-    if skip_without("ffprobe", &["ffprobe", "-version"]) {
-        return;
-    }
-    let scratch = Scratch::new("record");
-    let mut files = Vec::new();
-    for (codec, extension) in [("vp8", "webm"), ("h264", "mkv")] {
-        let folder = scratch.file(codec);
-        let record = folder.to_str().unwrap();
-        let call = peer_cli(["call", "--codec", codec, "--duration", "3s", "--record", record, "--json"]);
-        call.assert_verdict("OK", 0);
-        for (peer, name) in ["alice", "bob"].into_iter().enumerate() {
-            let media = folder.join(format!("{name}.{extension}"));
-            let received = &call.report["directions"][1 - peer];
-            probe(&media, codec, received);
-            rtp_is_captured(&folder.join(format!("{name}.pcap")), received);
-            signaling_is_written(&folder.join(format!("{name}-signaling.jsonl")));
-            files.push(media);
-        }
-    }
-    if skip_without("chromium", &["chromium", "--version"]) {
-        return;
-    }
-    if let Some(played) = script("playback.mjs", "playwright-core", &files) {
-        assert_eq!(played.code, Some(0), "{}\n{}", played.stdout, played.stderr);
-    }
-}
-
-/// ffprobe has nothing to complain about, and finds every frame with its time.
-fn probe(media: &Path, codec: &str, received: &Value) {
-    let entries = "stream=codec_name,width,height,nb_read_frames:format=duration";
-    let args = ["-v", "warning", "-count_frames", "-of", "json", "-show_entries", entries];
-    let probed = Program::spawn("ffprobe", Command::new("ffprobe").args(args).arg(media)).wait(LIMIT);
-    assert_eq!((probed.code, probed.stderr.as_str()), (Some(0), ""), "{}", media.display());
-    let found: Value = serde_json::from_str(&probed.stdout).unwrap();
-    let streams = found["streams"].as_array().unwrap();
-    let frames = |name: &str| {
-        let stream = streams.iter().find(|stream| stream["codec_name"] == name).unwrap_or(&Value::Null);
-        stream["nb_read_frames"].as_str().and_then(|count| count.parse::<u64>().ok()).unwrap_or_default()
-    };
-    assert_eq!(frames(codec), received["video"]["decoded"].as_u64().unwrap(), "{found}");
-    assert_eq!(frames("opus"), received["audio"]["packets"].as_u64().unwrap(), "{found}");
-    let duration: f64 = found["format"]["duration"].as_str().unwrap().parse().unwrap();
-    let heard = received["audio"]["seconds"].as_f64().unwrap();
-    assert!((duration - heard).abs() < 0.5, "{duration} s in the file, {heard} s heard");
-}
-
-/// One entry for each packet received, behind a header that any reader of the format knows.
-fn rtp_is_captured(pcap: &Path, received: &Value) {
-    let bytes = std::fs::read(pcap).unwrap();
-    assert_eq!(bytes[..4], 0xa1b2_c3d4_u32.to_le_bytes(), "little-endian, microseconds");
-    let (mut at, mut packets) = (24, 0);
-    while let Some(length) = bytes.get(at + 8..at + 12) {
-        at += 16 + u32::from_le_bytes(length.try_into().unwrap()) as usize;
-        packets += 1;
-    }
-    assert_eq!(at, bytes.len(), "the last packet is whole");
-    let count = |kind: &str, field: &str| received[kind][field].as_u64().unwrap();
-    let expected: u64 = ["video", "audio"].iter().map(|kind| count(kind, "packets") + count(kind, "duplicates")).sum();
-    assert_eq!(packets, expected);
-}
-
-fn signaling_is_written(file: &Path) {
-    let text = std::fs::read_to_string(file).unwrap();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let frames: Vec<_> = lines.iter().map(|line| (line["sent"] == true, line["frame"].as_str().unwrap())).collect();
-    assert_eq!(frames[..2], [(true, "CONNECT"), (false, "CONNECTED")]);
-    assert!(frames.contains(&(true, "SEND")) && frames.contains(&(false, "MESSAGE")), "{frames:?}");
-    assert!(!text.contains("\"credential\":\"") || text.contains("\"credential\":\"…\""), "logins are left out");
-}
+mod recordings;
 
 #[test]
 fn html_reports_are_self_contained_readable_and_accessible() {

@@ -67,6 +67,7 @@ faults! {
     offers_are_swallowed: "NO_OFFER", 13, descriptions::swallowed_offers;
     callee_is_silent: "NO_ANSWER", 13, descriptions::silent_callee;
     answers_are_swallowed: "NO_ANSWER", 13, descriptions::swallowed_answers;
+    answers_are_swallowed_and_checks_fail_meanwhile: "NO_ANSWER", 13, descriptions::swallowed_answers_with_patience;
     offer_is_nonsense: "DESCRIPTION_REFUSED", 13, descriptions::bad_offer;
     answer_is_nonsense: "DESCRIPTION_REFUSED", 13, descriptions::bad_answer;
     address_to_bind_is_not_ours: "ENGINE_FAILED", 13, descriptions::foreign_address;
@@ -78,7 +79,11 @@ faults! {
     turn_server_is_silent: "TURN_UNREACHABLE", 14, paths::silent_turn;
     turn_server_is_not_there: "TURN_UNREACHABLE", 14, paths::closed_turn;
     turn_server_has_an_unknown_name: "TURN_UNREACHABLE", 14, paths::unknown_turn;
+    turn_port_over_tcp_is_closed: "TURN_UNREACHABLE", 14, paths::closed_turn_over_tcp;
+    turn_certificate_is_not_trusted: "TURN_UNREACHABLE", 14, paths::untrusted_turn;
     turn_password_is_wrong: "TURN_LOGIN_REFUSED", 14, paths::wrong_password;
+    turn_password_is_wrong_over_tcp: "TURN_LOGIN_REFUSED", 14, paths::wrong_password_over_tcp;
+    turn_password_is_wrong_over_tls: "TURN_LOGIN_REFUSED", 14, paths::wrong_password_over_tls;
     turn_user_has_no_allocation_left: "TURN_QUOTA", 14, paths::used_up_quota;
     relay_may_not_reach_the_other_side: "TURN_PEER_REFUSED", 14, paths::refused_peer;
     networks_have_no_way_to_each_other: "NEED_RELAY", 14, paths::no_way;

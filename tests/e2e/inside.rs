@@ -1,6 +1,7 @@
 //! A signaling server inside this process, for limits that no option sets.
 
 use dialtone_server::{Config, Server};
+use dialtone_tests::busy;
 use tokio::runtime::{Builder, Runtime};
 
 /// A running server with a runtime of its own, so that blocking tests can use it.
@@ -12,6 +13,7 @@ pub(crate) struct Inside {
 impl Inside {
     /// A server on a free port of this machine, with the defaults changed by `change`.
     pub(crate) fn spawn(change: impl FnOnce(&mut Config)) -> Self {
+        busy();
         let mut config = Config::embedded();
         change(&mut config);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -7,9 +7,11 @@
 
 mod artifacts;
 mod calls;
+mod closed;
 mod faults;
 mod inside;
 mod measures;
+mod nat;
 mod oracle;
 mod simulation;
 mod stomp;

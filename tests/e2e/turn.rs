@@ -1,6 +1,7 @@
-//! The relay, proved from outside: by coturn's own client tools, by a flood of strangers, and by what its operator does
-//! to it while clients talk.
+//! The relay, proved from outside: by coturn's own client tools, by a flood of strangers, by calls over TCP and TLS,
+//! and by what its operator does to it while clients talk.
 
+mod calls;
 mod certificates;
 mod client;
 mod coturn_tools;
@@ -12,6 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dialtone_tests::LIMIT;
+
+pub(crate) use relay::Relay;
 
 /// How often something that nobody tells us of is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

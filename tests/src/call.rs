@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Finished, Program};
+use crate::{Finished, Program, busy};
 
 /// How many runs may go on at once: they draw, encode, decode and listen in real time.
 const AT_ONCE: usize = 2;
@@ -43,6 +43,8 @@ pub fn peer_cli<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Call {
 impl Running {
     /// Starts a run that counts against the number of runs at once.
     pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Self {
+        // First of all: who waits for others to end must not hold what they need for it.
+        busy();
         let place = Some(Place::take());
         Self { program: Program::start("peer-cli", args), _place: place }
     }

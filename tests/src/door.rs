@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+mod forward;
+
+pub use forward::Forward;
+
 /// How often somebody who only listens looks whether the door is being closed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 

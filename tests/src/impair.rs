@@ -1,7 +1,9 @@
 //! A wire between clients and a TURN relay that delays and drops what it is told to, and counts what it did.
 //!
-//! It sees what a middlebox sees: STUN, the kind of each datagram inside channel data and indications (RFC 7983), and the
-//! RTP header, which SRTP leaves in clear. What it counted is the known value that measurements are compared with.
+//! Each client has an entrance of its own, so whose datagrams are whose is known before the first one comes. The wire
+//! sees what a middlebox sees: STUN, the kind of each datagram inside channel data and indications (RFC 7983), and the
+//! headers of RTP and RTCP, which SRTP leaves in clear. What it counted is the known value that measurements are
+//! compared with.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -12,22 +14,24 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 mod kind;
+mod narrow;
 
-use kind::classify;
+use kind::{Found, classify};
 
 use crate::now;
 
-pub use kind::{Kind, Rtp};
+pub use kind::{Kind, Rtcp, Rtp};
+pub use narrow::Narrow;
 
 /// How often a thread that waits looks whether it is time to go.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The largest datagram there is.
 const LARGEST: usize = 65_536;
 
-/// The wire. Each client has a socket of its own towards the relay, so the relay tells them apart as before.
+/// The wire. Each socket of a client has one of its own towards the relay, so the relay tells them apart as before.
 #[derive(Debug)]
 pub struct Impair {
-    address: SocketAddr,
+    entrances: Vec<SocketAddr>,
     wire: Arc<Wire>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -44,14 +48,20 @@ pub enum Way {
 /// One datagram on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
-    /// Whose it is: the place in the order in which clients came, from 0.
+    /// Whose it is: the number of the entrance that the client uses, from 0.
     pub client: usize,
     /// Which way it goes.
     pub way: Way,
+    /// When it came to the wire. What one socket sends, or gets, comes in the order of its times.
+    pub at: Instant,
+    /// Its length in bytes, without the headers of UDP and IP.
+    pub length: usize,
     /// What it is.
     pub kind: Kind,
     /// Its RTP header, where it has one.
     pub rtp: Option<Rtp>,
+    /// What is to be seen of it where it is RTCP.
+    pub rtcp: Option<Rtcp>,
 }
 
 /// What becomes of a datagram.
@@ -59,7 +69,8 @@ pub struct Packet {
 pub enum Fate {
     /// It goes on at once.
     Pass,
-    /// It goes on after this time.
+    /// It goes on after this time, and never before what came earlier and was to go at the same time. No time at all is
+    /// not the same as [`Fate::Pass`], which may overtake what is still waiting.
     Delay(Duration),
     /// It is lost.
     Drop,
@@ -91,31 +102,35 @@ pub type Counts = BTreeMap<Lane, Count>;
 type Rule = Box<dyn FnMut(&Packet) -> Fate + Send>;
 
 impl Impair {
-    /// Opens a wire to `target`; `rule` says what becomes of each datagram.
-    pub fn to(target: SocketAddr, rule: impl FnMut(&Packet) -> Fate + Send + 'static) -> Self {
-        let front = bind();
-        let address = front.local_addr().expect("a socket has an address");
+    /// Opens a wire to `target` for so many `clients`; `rule` says what becomes of each datagram.
+    pub fn to(target: SocketAddr, clients: usize, rule: impl FnMut(&Packet) -> Fate + Send + 'static) -> Self {
+        let fronts: Vec<UdpSocket> = (0..clients).map(|_| bind()).collect();
+        let entrances = fronts.iter().map(|front| front.local_addr().expect("a socket has an address")).collect();
         let wire = Arc::new(Wire {
             target,
-            front,
+            fronts,
             rule: Mutex::new(Box::new(rule)),
-            clients: Mutex::default(),
+            sockets: Mutex::default(),
             counts: Mutex::default(),
             delayed: Mutex::default(),
             changed: Condvar::new(),
             numbers: AtomicU64::new(0),
             closing: AtomicBool::new(false),
         });
-        let threads = [Wire::take_from_clients as fn(&Arc<Wire>), Wire::deliver].map(|work| {
-            let wire = Arc::clone(&wire);
-            thread::spawn(move || work(&wire))
-        });
-        Self { address, wire, threads: threads.into() }
+        let mut threads: Vec<_> = (0..clients)
+            .map(|client| {
+                let wire = Arc::clone(&wire);
+                thread::spawn(move || wire.take_from_client(client))
+            })
+            .collect();
+        let deliverer = Arc::clone(&wire);
+        threads.push(thread::spawn(move || deliverer.deliver()));
+        Self { entrances, wire, threads }
     }
 
-    /// Where clients send to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where the client with this number sends to.
+    pub fn address(&self, client: usize) -> SocketAddr {
+        self.entrances[client]
     }
 
     /// Judges by another rule from now on.
@@ -142,7 +157,7 @@ impl Drop for Impair {
     fn drop(&mut self) {
         self.wire.closing.store(true, Ordering::Release);
         self.wire.changed.notify_all();
-        let readers = lock(&self.wire.clients).drain(..).map(|client| client.reader).collect::<Vec<_>>();
+        let readers = lock(&self.wire.sockets).drain(..).map(|socket| socket.reader).collect::<Vec<_>>();
         for thread in self.threads.drain(..).chain(readers) {
             // A panic in it was shown when it happened.
             let _ = thread.join();
@@ -152,10 +167,10 @@ impl Drop for Impair {
 
 struct Wire {
     target: SocketAddr,
-    /// Where clients send to.
-    front: UdpSocket,
+    /// Where each client sends to.
+    fronts: Vec<UdpSocket>,
     rule: Mutex<Rule>,
-    clients: Mutex<Vec<Client>>,
+    sockets: Mutex<Vec<Socket>>,
     counts: Mutex<Counts>,
     /// What waits for its time, the earliest first.
     delayed: Mutex<BinaryHeap<Reverse<Delayed>>>,
@@ -167,15 +182,25 @@ struct Wire {
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wire").field("target", &self.target).field("front", &self.front).finish_non_exhaustive()
+        f.debug_struct("Wire").field("target", &self.target).field("fronts", &self.fronts).finish_non_exhaustive()
     }
 }
 
-struct Client {
+/// A socket of a client.
+struct Socket {
+    client: usize,
     address: SocketAddr,
     /// What it sends leaves from here, and what is for it comes here.
     back: Arc<UdpSocket>,
     reader: JoinHandle<()>,
+}
+
+/// Whose datagram it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Owner {
+    client: usize,
+    /// The place of its socket among all.
+    socket: usize,
 }
 
 /// Ordered by its time; equal times keep the order in which they came.
@@ -184,32 +209,32 @@ struct Delayed {
     due: Instant,
     number: u64,
     way: Way,
-    client: usize,
+    owner: Owner,
     bytes: Vec<u8>,
 }
 
 impl Wire {
-    fn take_from_clients(self: &Arc<Self>) {
-        self.take_from(&self.front, |from, bytes| {
-            let client = self.client(from);
-            self.judge(client, Way::Up, bytes);
+    fn take_from_client(self: &Arc<Self>, client: usize) {
+        self.take_from(&self.fronts[client], |from, bytes| {
+            let owner = self.owner(client, from);
+            self.judge(owner, Way::Up, bytes);
         });
     }
 
-    /// Whose address it is; a new client gets its socket here.
-    fn client(self: &Arc<Self>, address: SocketAddr) -> usize {
-        let mut clients = lock(&self.clients);
-        if let Some(known) = clients.iter().position(|client| client.address == address) {
-            return known;
+    /// Whose address it is; a new one gets its socket here.
+    fn owner(self: &Arc<Self>, client: usize, address: SocketAddr) -> Owner {
+        let mut sockets = lock(&self.sockets);
+        if let Some(socket) = sockets.iter().position(|known| (known.client, known.address) == (client, address)) {
+            return Owner { client, socket };
         }
-        let number = clients.len();
+        let owner = Owner { client, socket: sockets.len() };
         let back = bind();
         back.connect(self.target).expect("a relay on this machine has a route");
         let back = Arc::new(back);
         let (wire, socket) = (Arc::clone(self), Arc::clone(&back));
-        let reader = thread::spawn(move || wire.take_from(&socket, |_, bytes| wire.judge(number, Way::Down, bytes)));
-        clients.push(Client { address, back, reader });
-        number
+        let reader = thread::spawn(move || wire.take_from(&socket, |_, bytes| wire.judge(owner, Way::Down, bytes)));
+        sockets.push(Socket { client, address, back, reader });
+        owner
     }
 
     /// Reads until the end.
@@ -223,10 +248,10 @@ impl Wire {
         }
     }
 
-    fn judge(&self, client: usize, way: Way, bytes: &[u8]) {
-        let came = now();
-        let (kind, rtp) = classify(bytes);
-        let fate = (*lock(&self.rule))(&Packet { client, way, kind, rtp });
+    fn judge(&self, owner: Owner, way: Way, bytes: &[u8]) {
+        let (at, client) = (now(), owner.client);
+        let Found { kind, rtp, rtcp } = classify(bytes);
+        let fate = (*lock(&self.rule))(&Packet { client, way, at, length: bytes.len(), kind, rtp, rtcp });
         {
             let mut counts = lock(&self.counts);
             let count = counts.entry(Lane { client, way, kind }).or_default();
@@ -236,10 +261,10 @@ impl Wire {
             }
         }
         match fate {
-            Fate::Pass => self.send(client, way, bytes),
+            Fate::Pass => self.send(owner, way, bytes),
             Fate::Delay(time) => {
                 let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-                let delayed = Delayed { due: came + time, number, way, client, bytes: bytes.to_vec() };
+                let delayed = Delayed { due: at + time, number, way, owner, bytes: bytes.to_vec() };
                 lock(&self.delayed).push(Reverse(delayed));
                 self.changed.notify_all();
             }
@@ -255,8 +280,8 @@ impl Wire {
             if wait.is_zero() {
                 let next = delayed.pop();
                 drop(delayed);
-                if let Some(Reverse(Delayed { client, way, bytes, .. })) = next {
-                    self.send(client, way, &bytes);
+                if let Some(Reverse(Delayed { owner, way, bytes, .. })) = next {
+                    self.send(owner, way, &bytes);
                 }
                 delayed = lock(&self.delayed);
             } else {
@@ -266,15 +291,15 @@ impl Wire {
         }
     }
 
-    fn send(&self, client: usize, way: Way, bytes: &[u8]) {
-        let (address, back) = match lock(&self.clients).get(client) {
-            Some(client) => (client.address, Arc::clone(&client.back)),
+    fn send(&self, Owner { client, socket }: Owner, way: Way, bytes: &[u8]) {
+        let (address, back) = match lock(&self.sockets).get(socket) {
+            Some(socket) => (socket.address, Arc::clone(&socket.back)),
             None => return,
         };
         // What the system does not take is lost, as on any wire; the tests that count have room enough.
         let _ = match way {
             Way::Up => back.send(bytes),
-            Way::Down => self.front.send_to(bytes, address),
+            Way::Down => self.fronts[client].send_to(bytes, address),
         };
     }
 

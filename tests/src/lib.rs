@@ -9,8 +9,12 @@
 //! * [`Call`] is a finished run of `peer-cli`, with its JSON report.
 //! * [`Scratch`] is a folder that goes away with the test.
 //! * [`Meddler`] is a proxy before the signaling server that reads every frame and may change it.
-//! * [`Impair`] is a wire to a relay that delays and drops what it is told to, and counts it.
-//! * [`Door`] is a TCP port where a scripted server answers.
+//! * [`Impair`] is a wire to a relay that delays and drops what it is told to, and counts it; [`Narrow`] makes it one
+//!   that carries only so much.
+//! * [`nat`] is theory and practice of the networks that a call may have to get through.
+//! * [`Door`] is a TCP port where a scripted server answers, [`Forward`] one that leads to a server that may be
+//!   exchanged.
+//! * [`alone()`] keeps other tests from disturbing one that measures.
 
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a harness says what it found by panicking")]
 
@@ -19,7 +23,9 @@ mod client;
 mod door;
 mod impair;
 mod meddler;
+pub mod nat;
 mod program;
+mod quiet;
 mod scratch;
 mod transcript;
 
@@ -28,11 +34,12 @@ use std::time::{Duration, Instant};
 
 pub use call::{Call, Running, peer_cli};
 pub use client::{Client, Heard};
-pub use door::{Door, Visit};
-pub use impair::{Count, Counts, Fate, Impair, Kind, Lane, Packet, Rtp, Way};
+pub use door::{Door, Forward, Visit};
+pub use impair::{Count, Counts, Fate, Impair, Kind, Lane, Narrow, Packet, Rtcp, Rtp, Way};
 pub use meddler::{Bound, Deed, Meddler, Passing, accept_websocket};
 pub use nix::sys::signal::Signal;
 pub use program::{Finished, Program, program_path};
+pub use quiet::{Alone, alone, busy};
 pub use scratch::Scratch;
 pub use transcript::{Received, Step, Transcript};
 
@@ -50,8 +57,20 @@ pub fn is_required(group: &str) -> bool {
     required.split([',', ' ']).any(|name| name == group || name == "all")
 }
 
+/// Looks again and again whether something is so, for what nobody tells when it happens; `false`: not within [`LIMIT`].
+pub fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
+    let end = now() + LIMIT;
+    while !is_so() {
+        if now() >= end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
 /// The clock of the harness.
-pub(crate) fn now() -> Instant {
+pub fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "the one place where the harness reads the clock")]
     Instant::now()
 }

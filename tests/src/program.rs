@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{LIMIT, now};
+use crate::{LIMIT, busy, now};
 
 /// How long a program may take to stop after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -79,6 +79,7 @@ impl Program {
 
     /// Starts any command, with nothing on its standard input.
     pub fn spawn(name: &str, command: &mut Command) -> Self {
+        busy();
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
         let stdout = Arc::new(Lines::default());

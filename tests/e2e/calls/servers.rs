@@ -1,19 +1,21 @@
 //! A signaling server that is not there, goes away, or comes back.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 
-use dialtone_tests::{Program, Running, Scratch, peer_cli};
+use dialtone_tests::{Forward, Program, Running, Scratch, peer_cli};
 
 use super::{assert_phases, assert_test_signals_arrived};
 use crate::PLAIN;
+use crate::closed::ClosedTcp;
 use crate::faults::lost_in_call;
 
 #[test]
 fn a_server_that_is_not_there_is_told_with_its_address() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let call = peer_cli(["call", "--server", &format!("ws://{free}/ws"), "--json"]);
+    let closed = ClosedTcp::new();
+    let address = closed.address().to_string();
+    let call = peer_cli(["call", "--server", &format!("ws://{address}/ws"), "--json"]);
     call.assert_verdict("SIGNALING_UNREACHABLE", 10);
-    assert!(call.text("/verdict/sentence").contains(&free.to_string()), "{}", call.report);
+    assert!(call.text("/verdict/sentence").contains(&address), "{}", call.report);
     assert!(!call.text("/verdict/remedy").is_empty());
 }
 
@@ -45,6 +47,8 @@ fn media_goes_on_when_the_server_dies_in_mid_call() {
 #[test]
 fn a_server_that_comes_back_before_the_second_member_is_found_again() {
     let (server, url) = Program::server(PLAIN);
+    let forward = Forward::to(address(&url));
+    let url = format!("ws://{}/ws", forward.address());
     let scratch = Scratch::new("comes-back");
     let report = scratch.file("report.json");
     let json = format!("--json={}", report.display());
@@ -52,9 +56,8 @@ fn a_server_that_comes_back_before_the_second_member_is_found_again() {
     first.program().says(&["waiting for the other side"]);
     server.crash();
     first.program().says(&["signaling lost"]);
-    let address = url.strip_prefix("ws://").unwrap().strip_suffix("/ws").unwrap();
-    let server = Program::start("dialtone-server", ["--listen", address]);
-    assert_eq!(server.ready("dialtone-server ready on "), url);
+    let (_server, another) = Program::server(PLAIN);
+    forward.lead_to(Some(address(&another)));
     first.program().says(&["signaling is back"]);
     let second = Running::partner(["join", "r", "--server", &url, "--duration", "500ms", "--json"]);
     first.wait_for_file(&report).assert_verdict("OK", 0);
@@ -74,4 +77,10 @@ fn a_server_that_stays_away_before_the_second_member_came_ends_the_call() {
     let join = join.wait_for_file(&report);
     join.assert_verdict("SIGNALING_LOST", 10);
     assert_phases(&join, 0, &["joined", "waiting", "signaling-lost"]);
+}
+
+/// Where a server listens that told this url.
+fn address(url: &str) -> SocketAddr {
+    let address = url.strip_prefix("ws://").and_then(|rest| rest.strip_suffix("/ws"));
+    address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("{url:?} is not ws://ADDRESS/ws"))
 }

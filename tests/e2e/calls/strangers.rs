@@ -5,13 +5,17 @@ use dialtone_tests::{Call, Client, Program, Running, Scratch};
 use super::assert_phases;
 use crate::PLAIN;
 
+/// How long the peer waits for media where none will come: so long that a busy machine does not run out of it first.
+const PATIENCE: [&str; 2] = ["--connect-timeout", "10s"];
+
 /// Runs a peer against a stranger that joins the peer's room and then does what `act` says.
 fn against(name: &str, options: &[&str], act: impl FnOnce(&mut Client)) -> Call {
     let (_server, url) = Program::server(PLAIN);
     let scratch = Scratch::new(name);
     let report = scratch.file("report.json");
     let json = format!("--json={}", report.display());
-    let peer = Running::start(["join", "r", "--server", &url, &json].into_iter().chain(options.iter().copied()));
+    // No place is taken: it does little but wait.
+    let peer = Running::partner(["join", "r", "--server", &url, &json].into_iter().chain(options.iter().copied()));
     peer.program().says(&["waiting for the other side"]);
     let mut stranger = Client::member(&url, "r");
     stranger.hears("READY");
@@ -51,7 +55,7 @@ fn an_answer_that_does_not_parse_is_refused() {
 
 #[test]
 fn candidates_and_answers_out_of_place_do_not_disturb_the_call() {
-    let call = against("out-of-place", &["--connect-timeout", "4s"], |stranger| {
+    let call = against("out-of-place", &PATIENCE, |stranger| {
         stranger.signal("r", r#"{"type":"CANDIDATE","candidate":null}"#);
         stranger.signal("r", r#"{"type":"CANDIDATE","candidate":{"candidate":"nonsense","sdpMid":"9"}}"#);
         stranger.signal("r", r#"{"type":"CANDIDATE","candidate":"flat nonsense","sdpMid":"0","sdpMLineIndex":0}"#);
@@ -62,7 +66,7 @@ fn candidates_and_answers_out_of_place_do_not_disturb_the_call() {
 
 #[test]
 fn who_comes_and_says_nothing_is_told_from_who_never_came() {
-    let call = against("silent", &["--connect-timeout", "4s"], |stranger| {
+    let call = against("silent", &PATIENCE, |stranger| {
         stranger.hears(r#""LEAVE""#);
     });
     assert_nothing_was_said(&call);

@@ -1,7 +1,6 @@
 //! What can be wrong with offers and answers.
 
 use dialtone_tests::{Call, Client, Deed, Meddler, Program, Running, Scratch};
-use dialtone_wire::stomp::Command;
 
 use super::{call, join};
 use crate::PLAIN;
@@ -29,15 +28,24 @@ pub(super) fn swallowed_answers(_: &Scratch) -> Call {
     swallowing("ANSWER")
 }
 
-/// A call in which no description of one kind arrives. Both sides lose patience at the same time, and neither learns
-/// that the other one has left, which would be all that the later one could tell.
+/// A call in which no description of one kind arrives. Both sides lose patience at about the same time; which of them
+/// sees the other one leave is chance, and must not matter.
 fn swallowing(kind: &'static str) -> Call {
     let (_server, url) = Program::server(PLAIN);
-    let meddler = Meddler::before(&url, move |passing| {
-        let leaves = passing.is_sent_to("/leave") || passing.frame.command == Command::Disconnect;
-        if leaves || passing.is_sent(kind) { Deed::Swallow } else { Deed::Pass }
-    });
+    let meddler = Meddler::before(&url, move |passing| if passing.is_sent(kind) { Deed::Swallow } else { Deed::Pass });
     call(&meddler.url(), &["--connect-timeout", "4s"])
+}
+
+/// The side that answered has given up on its checks long before the other one gives up on the answer.
+pub(super) fn swallowed_answers_with_patience(_: &Scratch) -> Call {
+    let (_server, url) = Program::server(PLAIN);
+    let meddler = Meddler::before(&url, |passing| if passing.is_sent("ANSWER") { Deed::Swallow } else { Deed::Pass });
+    // It counts against nothing: for half a minute it only waits.
+    let server = meddler.url();
+    let call = Running::partner(["call", "--server", &server, "--json", "--connect-timeout", "90s"]).wait();
+    let ends: Vec<_> = (0..2).map(|peer| call.text(&format!("/peers/{peer}/end"))).collect();
+    assert!(ends.contains(&"ice-failed") && ends.contains(&"peer-left"), "{}", call.report);
+    call
 }
 
 pub(super) fn bad_offer(scratch: &Scratch) -> Call {

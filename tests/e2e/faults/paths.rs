@@ -8,6 +8,7 @@ use dialtone_turn::stun::{Class, IntegrityKind, Key, Message, MessageBuilder, Me
 
 use super::call;
 use crate::PLAIN;
+use crate::closed::{ClosedTcp, ClosedUdp};
 use crate::wired::Wired;
 
 /// Shorter than the peer's own patience, so that the table stays fast.
@@ -43,8 +44,21 @@ pub(super) fn silent_turn(_: &Scratch) -> Call {
 }
 
 pub(super) fn closed_turn(_: &Scratch) -> Call {
-    let closed = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    relayed(closed, "wonder")
+    let closed = ClosedUdp::new();
+    relayed(closed.address(), "wonder")
+}
+
+pub(super) fn closed_turn_over_tcp(_: &Scratch) -> Call {
+    let closed = ClosedTcp::new();
+    relayed(format!("{}?transport=tcp", closed.address()), "wonder")
+}
+
+/// Its certificate is its own, and nobody told the peers to trust it.
+pub(super) fn untrusted_turn(scratch: &Scratch) -> Call {
+    let (_relay, address, _) = tls_relay(scratch);
+    let call = relayed_over_tls(&address, "wonder", &[]);
+    assert!(call.at("/verdict/facts").to_string().contains("--tls-ca"), "{}", call.report);
+    call
 }
 
 pub(super) fn unknown_turn(_: &Scratch) -> Call {
@@ -56,6 +70,16 @@ pub(super) fn wrong_password(_: &Scratch) -> Call {
     let call = relayed(&address, "wrong");
     assert!(call.at("/verdict/facts").to_string().contains("401"), "{}", call.report);
     call
+}
+
+pub(super) fn wrong_password_over_tcp(_: &Scratch) -> Call {
+    let (_relay, address) = Program::turn(["--user", LOGIN]);
+    relayed(format!("{address}?transport=tcp"), "wrong")
+}
+
+pub(super) fn wrong_password_over_tls(scratch: &Scratch) -> Call {
+    let (_relay, address, certificate) = tls_relay(scratch);
+    relayed_over_tls(&address, "wrong", &["--tls-ca", &certificate])
 }
 
 /// The one allocation that the user may have is taken.
@@ -140,11 +164,32 @@ fn relayed(relay: impl ToString, password: &str) -> Call {
 }
 
 fn relayed_at(server: &str, relay: &str, password: &str) -> Call {
-    let turn = format!("turn:{relay}");
+    relayed_by(server, &format!("turn:{relay}"), password, &[])
+}
+
+fn relayed_over_tls(relay: &str, password: &str, options: &[&str]) -> Call {
+    let (_server, url) = Program::server(PLAIN);
+    relayed_by(&url, &format!("turns:{relay}"), password, options)
+}
+
+fn relayed_by(server: &str, turn: &str, password: &str, options: &[&str]) -> Call {
     // One socket for each peer: it makes one allocation for each.
-    let path = ["--relay-only", "--bind", "127.0.0.1:0", "--ice", &turn];
+    let path = ["--relay-only", "--bind", "127.0.0.1:0", "--ice", turn];
     let login = ["--ice-user", "alice", "--ice-password", password];
-    call(server, &[&IMPATIENT[..], &path, &login].concat())
+    call(server, &[&IMPATIENT[..], &path, &login, options].concat())
+}
+
+/// A relay with TLS, its address for that, and the file with its certificate.
+fn tls_relay(scratch: &Scratch) -> (Program, String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let certificate = scratch.write("cert.pem", made.cert.pem()).to_str().unwrap().to_owned();
+    let key = scratch.write("key.pem", made.signing_key.serialize_pem()).to_str().unwrap().to_owned();
+    let tls = ["--tls-listen", "127.0.0.1:0", "--tls-cert", &certificate, "--tls-key", &key];
+    let (relay, _) = Program::turn(["--user", LOGIN].into_iter().chain(tls));
+    let ready = relay.ready("dialtone-turn ready on ");
+    let address = ready.split_whitespace().find_map(|at| at.strip_prefix("tls://"));
+    let address = address.unwrap_or_else(|| panic!("no TLS address in {ready:?}")).to_owned();
+    (relay, address, certificate)
 }
 
 /// The signal with all its candidates at another address.

@@ -36,7 +36,7 @@ pub(super) fn swallowed_join(_: &Scratch) -> Call {
 
 pub(super) fn lost_while_waiting(scratch: &Scratch) -> Call {
     let (server, url) = Program::server(PLAIN);
-    let (peer, report) = start_join(scratch, &url, &["--wait", "3s"]);
+    let (peer, report) = start_join(scratch, &url, &["--wait", "10s"]);
     server.crash();
     peer.wait_for_file(&report)
 }

@@ -1,7 +1,6 @@
 //! What can be wrong on the way to the signaling server, and with what answers there.
 
 use std::io::{ErrorKind, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use dialtone_tests::{Call, Deed, Door, Meddler, Program, Scratch, Visit, accept_websocket};
@@ -10,6 +9,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::join;
 use crate::PLAIN;
+use crate::closed::ClosedTcp;
 use crate::inside::Inside;
 
 /// RFC 6761 section 6.4: nobody ever has this name.
@@ -20,8 +20,8 @@ pub(super) fn unknown_host(_: &Scratch) -> Call {
 }
 
 pub(super) fn refused_port(_: &Scratch) -> Call {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    join(&format!("ws://{free}/ws"), &[])
+    let closed = ClosedTcp::new();
+    join(&format!("ws://{}/ws", closed.address()), &[])
 }
 
 pub(super) fn untrusted_certificate(_: &Scratch) -> Call {

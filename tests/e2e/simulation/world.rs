@@ -125,6 +125,7 @@ pub(crate) struct World {
 impl World {
     /// An empty room on a server with this grace time. Everything that is rolled follows from `seed`.
     pub(crate) fn new(seed: u64, grace: Duration) -> Self {
+        dialtone_tests::busy();
         #[expect(clippy::disallowed_methods, reason = "one real instant to count from")]
         let start = Instant::now();
         let config = Config { resume_grace: grace, ..Config::embedded() };

@@ -13,7 +13,7 @@ pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate for this machine's loopback addresses, and its key.
+/// A certificate, and its key.
 pub(super) struct Identity {
     pub(super) certificate: CertificateDer<'static>,
     /// PEM.
@@ -32,9 +32,15 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
+    /// A certificate for this machine's loopback addresses.
     pub(super) fn issue(&self, name: &str) -> Identity {
+        self.issue_for(name, &["localhost", "127.0.0.1", "::1"])
+    }
+
+    /// The same for hosts of other names.
+    pub(super) fn issue_for(&self, name: &str, hosts: &[&str]) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let mut params = CertificateParams::new(hosts).unwrap();
         params.distinguished_name = called(name);
         let made = params.signed_by(&key, &self.issuer).unwrap();

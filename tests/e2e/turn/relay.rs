@@ -8,28 +8,28 @@ use dialtone_tests::{LIMIT, Program};
 
 /// A relay that is ready.
 #[derive(Debug)]
-pub(super) struct Relay {
-    pub(super) program: Program,
+pub(crate) struct Relay {
+    pub(crate) program: Program,
     ready: String,
 }
 
 impl Relay {
     /// On a free port of 127.0.0.1, and wherever `args` say besides.
-    pub(super) fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut all = vec!["--listen", "127.0.0.1:0"];
         all.extend(args);
         Self::exactly(&all)
     }
 
     /// Only where `args` say.
-    pub(super) fn exactly(args: &[&str]) -> Self {
+    pub(crate) fn exactly(args: &[&str]) -> Self {
         let program = Program::start("dialtone-turn", ["--admin", "127.0.0.1:0"].iter().chain(args));
         let ready = program.ready("dialtone-turn ready on ");
         Self { program, ready }
     }
 
     /// Where it serves `scheme` (`udp`, `tcp`, `tls`) on `host` (`127.0.0.1`, `[::1]`).
-    pub(super) fn at(&self, scheme: &str, host: &str) -> SocketAddr {
+    pub(crate) fn at(&self, scheme: &str, host: &str) -> SocketAddr {
         let wanted = format!("{scheme}://{host}:");
         let url = self.ready.split_whitespace().find(|url| url.starts_with(&wanted));
         let url = url.unwrap_or_else(|| panic!("no {wanted} in {:?}", self.ready));
@@ -37,12 +37,12 @@ impl Relay {
     }
 
     /// Where UDP clients of these tests come to.
-    pub(super) fn udp(&self) -> SocketAddr {
+    pub(crate) fn udp(&self) -> SocketAddr {
         self.at("udp", "127.0.0.1")
     }
 
     /// A counter of its metrics page, all labels added up.
-    pub(super) fn counter(&self, name: &str) -> u64 {
+    pub(crate) fn counter(&self, name: &str) -> u64 {
         let page = self.page("/metrics");
         let values: Vec<u64> = page.lines().filter_map(|line| sample(line, name)).collect();
         assert!(!values.is_empty(), "there is no {name} in\n{page}");
@@ -50,7 +50,7 @@ impl Relay {
     }
 
     /// A page for the operator, with its HTTP head.
-    pub(super) fn page(&self, path: &str) -> String {
+    pub(crate) fn page(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.at("http", "127.0.0.1")).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\nHost: relay\r\n\r\n").unwrap();

@@ -1,0 +1,103 @@
+//! Networks that are not in the matrix: two hosts of one LAN, IPv6, mappings that move, bad lines.
+
+use serde_json::Value;
+
+use super::lab_shell;
+
+/// Two peers, one at each of two sites, with what follows `--ice` for both; what they report.
+const CALL: &str = r#"
+call() { # ROOM SITE SITE OPTION...
+    room=$1 a=$2 b=$3; shift 3
+    set -- --duration 2s --size 320x240 --fps 15 --wait 30s --connect-timeout 15s --quiet "$@"
+    "@$a" peer-cli join "$room" "$@" "--json=$LAB/$room-a.json" > /dev/null 2>&1 & first=$!
+    "@$b" peer-cli join "$room" "$@" "--json=$LAB/$room-b.json" > /dev/null 2>&1 & second=$!
+    wait $first || true; wait $second || true
+    cat "$LAB/$room-a.json" "$LAB/$room-b.json"
+}
+stun() { call "$@" --ice "$LAB_STUN"; }
+turn() { call "$@" --ice "$LAB_STUN" --ice "$LAB_TURN" --ice-user "$LAB_TURN_USER" --ice-password "$LAB_TURN_PASSWORD"; }
+"#;
+
+/// Places one call in a lab and gives both reports.
+fn call(sites: &str, line: &str) -> Option<[Value; 2]> {
+    let out = lab_shell(&[], sites, &format!("{CALL}\n{line}"))?.well();
+    let mut reports = serde_json::Deserializer::from_str(&out).into_iter::<Value>();
+    let mut next = || reports.next().expect("two reports").expect("a report is JSON");
+    Some([next(), next()])
+}
+
+/// (code, kind of the local candidate, kind of the remote one) of each side.
+fn told(reports: &[Value; 2]) -> [(String, String, String); 2] {
+    reports.each_ref().map(|report| {
+        let text = |pointer: &str| report.pointer(pointer).and_then(Value::as_str).unwrap_or("none").to_owned();
+        (text("/verdict/code"), text("/peers/0/pair/local"), text("/peers/0/pair/remote"))
+    })
+}
+
+fn is_direct(side: &(String, String, String)) -> bool {
+    side.0 == "OK" && side.1 != "relay" && side.2 != "relay"
+}
+
+#[test]
+fn two_hosts_of_one_lan_call_each_other_there() {
+    let Some(reports) = call("home=lan", "stun r home home2") else { return };
+    assert!(told(&reports).iter().all(is_direct), "{:?}", told(&reports));
+    let pair = reports[0]["peers"][0]["pair"]["remote_address"].as_str().unwrap_or_default();
+    assert!(pair.starts_with("192.168."), "the call left the LAN: {pair}");
+}
+
+#[test]
+fn hosts_that_a_lan_keeps_apart_need_a_router_that_hairpins_or_a_relay() {
+    let Some(reports) = call("h=lan-isolated-hairpin", "stun r h h2") else { return };
+    assert!(told(&reports).iter().all(is_direct), "{:?}", told(&reports));
+    let Some(reports) = call("h=lan-isolated", "stun r h h2") else { return };
+    assert!(told(&reports).iter().any(|side| side.0 == "ICE_FAILED"), "{:?}", told(&reports));
+    let Some(reports) = call("h=lan-isolated", "turn r h h2") else { return };
+    assert!(told(&reports).iter().all(|side| side.0 == "OK" && side.1 == "relay" || side.2 == "relay"));
+}
+
+#[test]
+fn ipv6_behind_firewalls_needs_no_relay_and_ipv6_behind_a_symmetric_nat_does() {
+    let Some(reports) = call("a=ipv6,b=ipv6", "stun r a b") else { return };
+    assert!(told(&reports).iter().all(is_direct), "{:?}", told(&reports));
+    let line = r#"call r a b --ice "$LAB_STUN""#;
+    let Some(reports) = call("a=nat66,b=nat66", line) else { return };
+    assert!(told(&reports).iter().any(|side| side.0 == "ICE_FAILED"), "{:?}", told(&reports));
+}
+
+#[test]
+fn a_mapping_that_does_not_keep_the_port_is_no_hindrance_and_one_by_address_meets_a_home_router_through_a_relay() {
+    let Some(reports) = call("a=no-port-preservation,b=home", "stun r a b") else { return };
+    assert!(told(&reports).iter().all(is_direct), "{:?}", told(&reports));
+    let Some(reports) = call("a=address-dependent-mapping,b=home", "turn r a b") else { return };
+    let told = told(&reports);
+    assert!(told.iter().all(|side| side.0 == "OK"), "{told:?}");
+    assert!(told.iter().any(|side| side.1 == "relay" || side.2 == "relay"), "{told:?}");
+}
+
+/// The wire is ours: what it carries it must not lose, and what it delays must be seen.
+#[test]
+fn a_long_line_carries_a_call_of_two_megabits_without_losing_a_packet_of_its_own() {
+    let line = r#"
+        call r a b --ice "$LAB_STUN" --bitrate 2M --size 640x480 --fps 30 --duration 6s
+        for site in a b; do @$site-nat true; done >&2
+    "#;
+    let Some(reports) = call("a=home+delay=50ms,b=home", line) else { return };
+    for report in &reports {
+        assert_eq!(report["verdict"]["code"], "OK", "{report}");
+        let video = &report["directions"][0]["video"];
+        assert_eq!(video["network_loss_percent"], 0.0, "{video}");
+        let rtt = report["peers"][0]["pair"]["rtt_ms"].as_f64().expect("a round trip was measured");
+        assert!((100.0..160.0).contains(&rtt), "50 ms each way, and {rtt} ms there and back");
+    }
+}
+
+#[test]
+fn a_lossy_line_is_seen_as_one_and_carries_the_call_all_the_same() {
+    let Some(reports) = call("a=home+loss=5%,b=home", "stun r a b --duration 5s") else { return };
+    for report in &reports {
+        assert_eq!(report["verdict"]["code"], "OK", "{report}");
+        let loss = report["directions"][0]["video"]["network_loss_percent"].as_f64().expect("loss is measured");
+        assert!((1.0..12.0).contains(&loss), "5 % each way, and {loss} % measured");
+    }
+}
