@@ -1,7 +1,7 @@
 //! One peer of a call, whole: signaling, the call brain, the WebRTC engine, what it sends and what it makes of what comes.
 //!
-//! [`run`] is the hand that moves things between these parts and decides nothing: [`Call`] says what to do, the receive
-//! brains say what is lost, the judges say what was seen.
+//! [`run`] is the hand that moves things between these parts and decides nothing: [`Call`](crate::call::Call) says what
+//! to do, the receive brains say what is lost, the judges say what was seen.
 
 use std::path::PathBuf;
 use std::sync::Arc;

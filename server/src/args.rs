@@ -78,6 +78,9 @@ pub(crate) struct Args {
     /// How many frames a client may send per second in the long run; 0: no limit
     #[arg(long, env = "DIALTONE_FRAME_RATE", value_name = "N", default_value_t = 200)]
     frame_rate: u32,
+    /// Do not serve the call page at `/` and `/r/{room}`; signaling only
+    #[arg(long, env = "DIALTONE_NO_PAGE", value_parser = BoolishValueParser::new())]
+    no_page: bool,
     /// Behave as an old Spring application: silent refusals, "Room is full" as text, no heart-beats
     #[arg(long, env = "DIALTONE_SPRING", value_parser = BoolishValueParser::new())]
     spring: bool,
@@ -158,6 +161,7 @@ impl Args {
             },
             open_topics: self.open_topics,
             resume_grace: Duration::from_secs(self.resume_grace),
+            page: !self.no_page,
             spring: self.spring,
             limits: Limits { frame_rate: self.frame_rate, ..Limits::default() },
             ..Config::default()
@@ -255,7 +259,7 @@ mod tests {
         assert!(config.listen.ip().is_loopback());
         assert_eq!(config.origins, Origins::SameOrigin);
         assert_eq!(config.capacity, 2);
-        assert!(!config.ice.without_login && !config.spring && !config.open_topics);
+        assert!(!config.ice.without_login && !config.spring && !config.open_topics && config.page);
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.resume_grace, Duration::from_secs(30));
     }
@@ -265,7 +269,8 @@ mod tests {
         let config = config(
             "--listen 0.0.0.0:0 --tls-self-signed --origin https://a.example --origin http://b.example:81 \
              --turn-url turn:t.example --turn-secret-file secret --stun-url stun:s.example --turn-ttl 60 \
-             --ice-without-login --capacity 3 --members objects --open-topics --resume-grace 5 --frame-rate 0 --spring",
+             --ice-without-login --capacity 3 --members objects --open-topics --resume-grace 5 --frame-rate 0 --spring \
+             --no-page",
         )
         .unwrap();
         assert_eq!(config.tls, Some(Tls::SelfSigned));
@@ -280,7 +285,7 @@ mod tests {
         };
         assert_eq!(config.ice, ice);
         assert_eq!((config.capacity, config.members), (3, MembersFormat::Objects));
-        assert!(config.open_topics && config.spring);
+        assert!(config.open_topics && config.spring && !config.page);
         assert_eq!((config.resume_grace, config.limits.frame_rate), (Duration::from_secs(5), 0));
     }
 

@@ -29,6 +29,8 @@ pub struct Config {
     pub open_topics: bool,
     /// How long a session that asked for it keeps its seats without a socket; zero: not at all. Default 30 s.
     pub resume_grace: Duration,
+    /// Whether the call page is served at `/` and `/r/{room}`. Default: yes.
+    pub page: bool,
     /// Behave as an old Spring application: silent refusals, "Room is full" as text, no heart-beats. Default: no.
     pub spring: bool,
     /// The heart-beats offered in CONNECTED, unless [`spring`](Self::spring). Default 10 s each way.
@@ -48,6 +50,7 @@ impl Default for Config {
             members: MembersFormat::Ids,
             open_topics: false,
             resume_grace: Duration::from_secs(30),
+            page: true,
             spring: false,
             heart_beat: HeartBeat { can_send: 10_000, wants: 10_000 },
             limits: Limits::default(),

@@ -1,4 +1,4 @@
-//! The paths: the WebSocket and its SockJS relatives, health, ICE servers.
+//! The paths: the call page, the WebSocket and its SockJS relatives, health, ICE servers.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -27,6 +27,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use crate::counted::Counted;
 use crate::framing::Framing;
 use crate::hub::Hub;
+use crate::page;
 use crate::session::Settings;
 use crate::socket::{self, Link};
 
@@ -47,8 +48,8 @@ pub(crate) struct App {
 
 /// The router of a server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(FRONT))
+    let front = if app.settings.config.page { page::routes() } else { Router::new().route("/", get(FRONT)) };
+    front
         .route("/ws", get(ws))
         .route("/ws/", get(WELCOME))
         .route("/ws/info", get(info))

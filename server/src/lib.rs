@@ -27,6 +27,7 @@ mod ice;
 mod limits;
 mod origin;
 mod outbox;
+mod page;
 mod resume;
 mod rooms;
 mod server;

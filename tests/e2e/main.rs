@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it found by panicking")]
 
 mod artifacts;
+mod browsers;
 mod calls;
 mod closed;
 mod faults;

@@ -110,7 +110,6 @@ async fn the_plain_http_paths_answer() {
     .await;
     assert!(get(&server, "/ws", "").await.ends_with("\r\n\r\nWelcome to SockJS!\n"));
     assert!(get(&server, "/actuator/health", "").await.ends_with(r#"{"status":"UP"}"#));
-    assert!(get(&server, "/", "").await.contains("/ws"));
     let info = get(&server, "/ws/info?t=1", "Origin: https://call.example\r\n").await;
     assert!(info.contains("access-control-allow-origin: https://call.example\r\n"), "{info}");
     assert!(info.contains(r#""websocket":true"#), "{info}");
@@ -121,6 +120,28 @@ async fn the_plain_http_paths_answer() {
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n";
     assert!(get(&server, "/ws", upgrade).await.starts_with("HTTP/1.1 426"));
     assert!(get(&server, "/nowhere", "").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn the_call_page_is_served_and_can_be_switched_off() {
+    let server = spawn(|_| {}).await;
+    let front = get(&server, "/", "").await;
+    let (head, document) = front.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: text/html; charset=utf-8\r\n"), "{head}");
+    assert!(head.contains("content-security-policy: default-src 'none'; "), "{head}");
+    assert!(document.starts_with("<!doctype html>"));
+    assert!(get(&server, "/r/some-room?media=pattern", "").await.ends_with(document));
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let again = get(&server, "/", &format!("If-None-Match: {tag}\r\n")).await;
+    assert!(again.starts_with("HTTP/1.1 304") && again.ends_with("\r\n\r\n"), "{again}");
+    assert!(get(&server, "/assets/main.js", "").await.contains("content-type: text/javascript; charset=utf-8\r\n"));
+    assert!(get(&server, "/assets/args.rs", "").await.starts_with("HTTP/1.1 404"));
+    assert!(get(&server, "/r/", "").await.starts_with("HTTP/1.1 404"));
+
+    let server = spawn(|config| config.page = false).await;
+    assert!(get(&server, "/", "").await.contains("at /ws\n"));
+    assert!(get(&server, "/r/some-room", "").await.starts_with("HTTP/1.1 404"));
+    assert!(get(&server, "/assets/main.js", "").await.starts_with("HTTP/1.1 404"));
 }
 
 #[tokio::test]

@@ -52,9 +52,9 @@ fn the_doctor_knows_every_network_it_sits_in_and_how_calls_will_get_out_of_it() 
     assert_eq!(reports.len(), KINDS.len(), "{said}");
     let mut wrong = Vec::new();
     for (report, (kind, nat, class)) in reports.iter().zip(KINDS) {
-        let found = ["mapping", "filtering", "port_preserved", "hairpin"].map(|name| match &report["nat"][name] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let found = ["mapping", "filtering", "port_preserved", "hairpin"].map(|name| {
+            let value = &report["nat"][name];
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
         });
         if found != nat {
             wrong.push(format!("{kind}: {found:?} instead of {nat:?}"));

@@ -72,7 +72,6 @@ fn matrix(lab_options: &[&str], name: &str, options: &[&str]) {
     command.extend(options.iter().map(ToString::to_string));
     command.extend([format!("--html={}", html.display()), format!("--json={}", json.display())]);
     let Some(ran) = lab(lab_options, &sites(&Kind::ALL), command) else { return };
-    println!("{}", ran.stdout);
     let (code, said) = (ran.code, format!("{}\n{}", ran.stdout, ran.stderr));
     assert_eq!(code, Some(0), "{said}");
 

@@ -22,6 +22,8 @@ pub(super) struct Pace {
 }
 
 const FREEZE_MARGIN: Duration = Duration::from_millis(150);
+/// A first gap of that length is a freeze; sources of one picture a second exist.
+const FIRST_GAP: Duration = Duration::from_secs(2);
 /// Gaps that make the average: webrtc-stats takes the last 30 frames.
 const RECENT: usize = 30;
 
@@ -54,11 +56,13 @@ impl Pace {
         }
     }
 
-    /// Held against the average of the last gaps before this one; the first gap has nothing to be compared with.
+    /// Held against the average of the last gaps before this one; the first gap has nothing to be compared with but what
+    /// no source of pictures does.
     fn is_freeze(&self, gap: Duration) -> bool {
         let gaps = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
         let average = self.recent.iter().sum::<Duration>().checked_div(gaps);
-        average.is_some_and(|average| gap >= (average * 3).max(average + FREEZE_MARGIN))
+        let limit = average.map_or(FIRST_GAP, |average| (average * 3).max(average + FREEZE_MARGIN));
+        gap >= limit
     }
 }
 
@@ -94,6 +98,11 @@ mod tests {
         for (usual, gap, freezes) in [(40, 189, 0), (40, 190, 1), (100, 299, 0), (100, 300, 1)] {
             assert_eq!(paced(&[usual, usual, usual, gap]).freezes, freezes, "{gap} ms after gaps of {usual} ms");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_cut_behind_the_first_picture_makes_a_freeze_and_a_slow_source_makes_none() {
+        assert_eq!((paced(&[3000, 33]).freezes, paced(&[1000, 1000]).freezes), (1, 0));
     }
 
     #[test]

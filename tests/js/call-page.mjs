@@ -1,0 +1,267 @@
+// Drives the call page in real browsers: what the tests of calls between browsers and peer-cli run.
+//
+//   node call-page.mjs --server http://127.0.0.1:8080 STEP...
+//
+// A step is one argument of words; the first word names a page, a letter. Each prints one line of JSON when it is done,
+// {"step", "page", "atMs", ...}; after the first one that fails there is {"step", "error", "snapshot"} and status 1.
+//   a open /r/ROOM?QUERY     in a browser of its own; before it may stand `a browser firefox`
+//   a join                   presses Join
+//   a wait STATE             until window.dialtone.state is that, such as waiting, connected or full
+//   a until EXPRESSION       until the expression is true; `d` in it is window.dialtone
+//   a for SECONDS            lets time pass; a call is something that lasts
+//   a say                    prints window.dialtone as "snapshot"
+//   a press NAME             mic, camera, screen, leave, again, quality, settings
+//   a key KEY                presses a key
+//   a reload   a close   a crash       as a person does; crash kills the browser
+//   a shot FILE              a picture of the page
+//   a axe                    fails on any finding of axe-core
+//   - line                   waits for a line on standard input: the other process has got so far
+// Options: --loopback (pages may use 127.0.0.1), --no-permission (the real path of a visitor: .local candidates),
+// --any-certificate (Chromium trusts every one), --one-browser (pages as contexts of one), --limit SECONDS of each wait [30], --locale ko.
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+import { launch as firefox } from "./firefox.mjs";
+
+const require = createRequire(import.meta.url);
+
+const CHROMIUM_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--autoplay-policy=no-user-gesture-required",
+];
+const FIREFOX_PREFS = {
+  "media.navigator.streams.fake": true,
+  "media.navigator.permission.disabled": true,
+  "media.autoplay.default": 0,
+  "media.autoplay.blocking_policy": 0,
+  "media.peerconnection.ice.obfuscate_host_addresses": false,
+  // Without a sound card no AudioContext ever runs; this stands in for one.
+  "media.cubeb.force_mock_context": true,
+};
+
+/**
+ * Chromium; `flags` are added. Without `permission` a page gets neither camera nor plain addresses,
+ * without `device` there is no camera.
+ */
+export function launchChromium({ loopback = false, permission = true, device = true, flags = [] } = {}) {
+  const args = [...CHROMIUM_FLAGS, ...flags];
+  if (device) args.push("--use-fake-device-for-media-stream");
+  if (permission) args.push("--use-fake-ui-for-media-stream");
+  if (loopback) args.push("--allow-loopback-in-peer-connection");
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+}
+
+/** Firefox; without `permission` a page gets neither camera nor microphone. */
+export function launchFirefox({ permission = true } = {}) {
+  return firefox({ ...FIREFOX_PREFS, "media.navigator.permission.disabled": permission });
+}
+
+/** A page on the server's call page; `options` are those of a Playwright context, `prepare(page)` comes before it loads. */
+export async function openPage(browser, server, address, options = {}, prepare = undefined) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(String(error.stack ?? error)));
+  // Chromium tells of refused Content-Security-Policy only here.
+  page.on("console", (message) => {
+    if (message.type() === "error") faults.push(message.text());
+  });
+  await prepare?.(page);
+  await page.goto(new URL(address, server).href, { waitUntil: "load" });
+  await page.waitForFunction(() => window.dialtone !== undefined);
+  return { page, context, faults };
+}
+
+/** What the page tells tests. */
+export const snapshot = (page) => page.evaluate(() => window.dialtone);
+
+/** Waits until the expression about `d`, which is window.dialtone, is true. */
+export async function until(page, expression, seconds = 30) {
+  const end = performance.now() + seconds * 1000;
+  for (;;) {
+    // Asked from here: the page forbids code made of text.
+    const d = await snapshot(page).catch(() => undefined);
+    if (d !== undefined && new Function("d", `return (${expression});`)(d)) return d;
+    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${expression}`);
+    await new Promise((done) => setTimeout(done, 25));
+  }
+}
+
+/** The findings of axe-core on the page as it stands. */
+export async function axe(page) {
+  const source = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
+  // Evaluated by the debugger, which no policy of the page holds back.
+  await page.evaluate(source);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  return violations.map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map((node) => node.html.slice(0, 160)).join("; ")})`);
+}
+
+const BUTTONS = {
+  mic: '#call [data-toggle="audio"]',
+  camera: '#call [data-toggle="video"]',
+  screen: "#screen",
+  leave: "#leave",
+  again: "#again",
+  quality: "#quality",
+  settings: "#settings",
+};
+
+/** Runs steps over pages that it opens as they are named. */
+export class Stage {
+  #options;
+  #kinds = new Map();
+  #open = new Map();
+  #shared = null;
+  #input = null;
+  #lines = null;
+  #begun = performance.now();
+
+  /** `{server, loopback, permission, oneBrowser, limit, locale, flags}` */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** Does one step; gives what there is to tell about it. */
+  async step(words) {
+    const [name, verb, ...rest] = words.trim().split(/\s+/);
+    const argument = rest.join(" ");
+    const told = (await this.#do(name, verb, argument)) ?? {};
+    return { step: words, page: name, atMs: Math.round(performance.now() - this.#begun), ...told };
+  }
+
+  page(name) {
+    const open = this.#open.get(name);
+    if (open === undefined) throw new Error(`no page ${name} is open`);
+    return open;
+  }
+
+  async close() {
+    for (const { browser, page } of this.#open.values()) {
+      // A page that is closed says goodbye; a browser that is closed may not.
+      await page.close().catch(() => {});
+      await browser.close().catch(() => {});
+    }
+    await this.#shared?.close().catch(() => {});
+    this.#input?.close();
+  }
+
+  async #do(name, verb, argument) {
+    const { limit } = this.#options;
+    if (name === "-" && verb === "line") return { line: await this.#line() };
+    if (verb === "browser") return void this.#kinds.set(name, argument);
+    if (verb === "open") return this.#openPage(name, argument);
+    const { page, browser, context, faults } = this.page(name);
+    switch (verb) {
+      case "join":
+        return void (await page.click("#join"));
+      case "wait":
+        return { snapshot: await until(page, `d.state === ${JSON.stringify(argument)}`, limit) };
+      case "until":
+        return { snapshot: await until(page, argument, limit) };
+      case "for":
+        return void (await new Promise((done) => setTimeout(done, Number(argument) * 1000)));
+      case "say":
+        return { snapshot: await snapshot(page), faults };
+      case "press":
+        return void (await page.click(BUTTONS[argument] ?? argument));
+      case "key":
+        return void (await page.keyboard.press(argument));
+      case "reload":
+        await page.reload({ waitUntil: "load" });
+        return void (await page.waitForFunction(() => window.dialtone !== undefined));
+      case "close":
+        this.#open.delete(name);
+        await page.close({ runBeforeUnload: false });
+        await (browser === this.#shared ? context.close() : browser.close());
+        return {};
+      case "crash":
+        this.#open.delete(name);
+        if (browser.kill) return void browser.kill();
+        // Playwright keeps the process to itself; its page can be killed all the same.
+        await page.goto("chrome://crash").catch(() => {});
+        return void (await browser.close());
+      case "shot":
+        return void (await page.screenshot({ path: argument }));
+      case "axe": {
+        const findings = await axe(page);
+        if (findings.length > 0) throw new Error(findings.join("\n"));
+        return {};
+      }
+      default:
+        throw new Error(`there is no step ${verb}`);
+    }
+  }
+
+  async #openPage(name, address) {
+    const { server, oneBrowser, locale } = this.#options;
+    const isFirefox = this.#kinds.get(name) === "firefox";
+    const launch = isFirefox ? launchFirefox : launchChromium;
+    const begun = performance.now();
+    const shared = oneBrowser && !isFirefox;
+    if (shared) this.#shared ??= await launch(this.#options);
+    const browser = shared ? this.#shared : await launch(this.#options);
+    const options = locale === undefined || isFirefox ? {} : { locale };
+    try {
+      const opened = await openPage(browser, server, address, options);
+      this.#open.set(name, { browser, ...opened });
+    } catch (error) {
+      await browser.close();
+      throw error;
+    }
+    return { tookMs: Math.round(performance.now() - begun) };
+  }
+
+  async #line() {
+    this.#input ??= createInterface({ input: process.stdin });
+    this.#lines ??= this.#input[Symbol.asyncIterator]();
+    return (await this.#lines.next()).value ?? null;
+  }
+}
+
+/** The words of the command line: options with their values, and the rest. */
+function read(words) {
+  const options = { permission: true, limit: 30 };
+  const steps = [];
+  const rest = [...words];
+  while (rest.length > 0) {
+    const word = rest.shift();
+    if (word === "--server") options.server = rest.shift().replace(/\/$/, "");
+    else if (word === "--loopback") options.loopback = true;
+    else if (word === "--no-permission") options.permission = false;
+    else if (word === "--any-certificate") options.flags = ["--ignore-certificate-errors"];
+    else if (word === "--one-browser") options.oneBrowser = true;
+    else if (word === "--limit") options.limit = Number(rest.shift());
+    else if (word === "--locale") options.locale = rest.shift();
+    else steps.push(word);
+  }
+  return { options, steps };
+}
+
+async function main() {
+  const { options, steps } = read(process.argv.slice(2));
+  const stage = new Stage(options);
+  let status = 0;
+  for (const step of steps) {
+    try {
+      console.log(JSON.stringify(await stage.step(step)));
+    } catch (error) {
+      status = 1;
+      const open = await Promise.resolve().then(() => stage.page(step.trim()[0])).catch(() => null);
+      const seen = open === null ? null : await snapshot(open.page).catch(() => null);
+      console.log(JSON.stringify({ step, error: String(error.message ?? error), snapshot: seen, faults: open?.faults ?? [] }));
+      break;
+    }
+  }
+  await stage.close();
+  process.exit(status);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await main();
