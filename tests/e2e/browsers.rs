@@ -46,7 +46,8 @@ fn server() -> (Program, String, String) {
 
 /// What the pages said of themselves with `say`, in order.
 fn snapshots(told: &[Value]) -> Vec<&Value> {
-    told.iter().filter_map(|line| line.get("snapshot")).collect()
+    let said = told.iter().filter(|line| line["step"].as_str().is_some_and(|step| step.ends_with(" say")));
+    said.filter_map(|line| line.get("snapshot")).collect()
 }
 
 #[test]
@@ -160,6 +161,7 @@ fn firefox_and_peer_cli_call_each_other() {
         "a wait connected",
         "a until d.far.stamped>30",
         "a say",
+        "a wait waiting",
     ];
     let told = play(&http, &["--limit", "90"], &steps);
     let call = peer.wait();

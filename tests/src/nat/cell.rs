@@ -78,6 +78,8 @@ pub struct Cell {
     pub bytes: [Bytes; 2],
     /// Everything that is not as it must be; empty for a right cell.
     pub wrong: Vec<String>,
+    /// How many calls of the pair before this one went wrong.
+    pub again: usize,
 }
 
 impl Side {
@@ -118,7 +120,7 @@ impl Cell {
             (Path::Relay, Mode::Turn) => Outcome::Through(Path::Relay),
             (Path::Relay, Mode::Stun) => Outcome::Failed,
         };
-        let mut cell = Self { pair, mode, outcome, sides, bytes, wrong: Vec::new() };
+        let mut cell = Self { pair, mode, outcome, sides, bytes, wrong: Vec::new(), again: 0 };
         if outcome != expected {
             cell.wrong.push(format!("{} instead of {}", outcome.name(), expected.name()));
         }
@@ -189,6 +191,7 @@ impl Cell {
             "sides": self.sides.each_ref().map(side),
             "bytes": self.bytes.map(|bytes| json!({ "relay": bytes.relay, "direct": bytes.direct })),
             "wrong": self.wrong,
+            "again": self.again,
         })
     }
 }

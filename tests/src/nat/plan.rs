@@ -62,6 +62,11 @@ impl Plan {
         Some((mode, pair))
     }
 
+    /// Places a call once more, after all others.
+    pub fn again(&mut self, mode: Mode, pair: Pair) {
+        self.waiting.push((mode, pair));
+    }
+
     /// Gives the sites of a call back.
     pub fn done(&mut self, pair: Pair) {
         for site in pair.sites() {

@@ -1,5 +1,6 @@
 //! Places a call between every two kinds of networks, inside `scripts/nat-lab`, and says which got through and how.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ struct Args {
     /// How many times to go through all of it.
     #[arg(long, default_value_t = 1, value_name = "N")]
     times: usize,
+    /// How many times a call that went wrong is placed again; each is told, and counted as `again` in the JSON.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    retries: usize,
     /// How many calls may go on at once.
     #[arg(long, default_value_t = 4, value_name = "N")]
     at_once: usize,
@@ -68,7 +72,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let lab = run::Lab::from_environment(args.seconds)?;
     let cells = place(&args, &lab, &mut out)?;
     let wrong = cells.iter().filter(|cell| !cell.wrong.is_empty()).count();
-    writeln!(out, "{} calls, {wrong} wrong", cells.len())?;
+    let again: usize = cells.iter().map(|cell| cell.again).sum();
+    writeln!(out, "{} calls, {wrong} wrong, {again} placed again", cells.len())?;
     if let Some(file) = &args.json {
         let all = serde_json::Value::Array(cells.iter().map(Cell::json).collect());
         fs::write(file, all.to_string()).with_context(|| format!("{} cannot be written", file.display()))?;
@@ -88,6 +93,7 @@ fn place(args: &Args, lab: &run::Lab, out: &mut impl Write) -> anyhow::Result<Ve
     thread::scope(|scope| {
         let mut running = 0;
         let mut done = Vec::new();
+        let mut tried = BTreeMap::<(Mode, Pair), usize>::new();
         loop {
             while running < args.at_once.max(1) {
                 let Some((mode, pair)) = planned().start() else { break };
@@ -104,12 +110,19 @@ fn place(args: &Args, lab: &run::Lab, out: &mut impl Write) -> anyhow::Result<Ve
             let (pair, cell) = cells.recv().context("no call is left to wait for")?;
             running -= 1;
             planned().done(pair);
-            let cell = cell.with_context(|| format!("a call between {} and {}", pair.a, pair.b))?;
+            let mut cell = cell.with_context(|| format!("a call between {} and {}", pair.a, pair.b))?;
+            let tries = tried.entry((cell.mode, pair)).or_default();
             let right = if cell.wrong.is_empty() { "ok   " } else { "WRONG" };
             let time = cell.connected().map_or_else(String::new, |time| format!(" {:.2} s", time.as_secs_f64()));
             let why = if cell.wrong.is_empty() { String::new() } else { format!(": {}", cell.wrong.join("; ")) };
             let (a, b, mode, outcome) = (pair.a.site(), pair.b.site(), cell.mode.name(), cell.outcome.name());
             writeln!(out, "{right} {a} with {b}, {mode}: {outcome}{time}{why}")?;
+            if !cell.wrong.is_empty() && *tries < args.retries {
+                *tries += 1;
+                planned().again(cell.mode, pair);
+                continue;
+            }
+            cell.again = std::mem::take(tries);
             done.push(cell);
         }
     })
