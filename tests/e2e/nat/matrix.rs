@@ -58,7 +58,8 @@ fn every_network_gets_through_to_every_other_one_directly_or_over_the_relay_as_i
 
 #[test]
 fn every_network_gets_through_over_coturn_too() {
-    matrix(&["--relay", "coturn"], "coturn", &["--modes", "turn"]);
+    // Which of two ways that both work is taken is proved with our relay.
+    matrix(&["--relay", "coturn"], "coturn", &["--modes", "turn", "--any-path"]);
 }
 
 /// Runs the matrix; its page, its JSON and what it said of each call stay in `target/nat` to be looked at.
@@ -84,6 +85,7 @@ fn matrix(lab_options: &[&str], name: &str, options: &[&str]) {
     let modes = if options.contains(&"stun,turn") { 2 } else { 1 };
     assert_eq!(cells.len(), 45 * modes);
     let relayed = |cell: &&Value| cell["mode"] == "turn" && cell["outcome"] == "relay";
-    assert_eq!(cells.iter().filter(relayed).count(), 45 - 24, "{said}");
+    let (relayed, must) = (cells.iter().filter(relayed).count(), 45 - 24);
+    assert!(if options.contains(&"--any-path") { relayed >= must } else { relayed == must }, "{relayed}: {said}");
     assert!(fs::read_to_string(&html).expect("there is a page").contains("went as they must"));
 }

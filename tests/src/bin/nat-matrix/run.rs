@@ -22,12 +22,13 @@ pub(crate) struct Lab {
     /// For reports.
     folder: PathBuf,
     seconds: u32,
+    any_path: bool,
     calls: AtomicU32,
 }
 
 impl Lab {
     /// What `scripts/nat-lab` tells its command.
-    pub(crate) fn from_environment(seconds: u32) -> anyhow::Result<Self> {
+    pub(crate) fn from_environment(seconds: u32, any_path: bool) -> anyhow::Result<Self> {
         let told = |name: &str| {
             env::var(name).with_context(|| format!("{name} is not set; run this inside scripts/nat-lab, see --help"))
         };
@@ -42,6 +43,7 @@ impl Lab {
             ca: told("LAB_CA")?,
             folder,
             seconds,
+            any_path,
             calls: AtomicU32::new(0),
         })
     }
@@ -64,7 +66,7 @@ impl Lab {
         let after = [count(&sites[0])?, count(&sites[1])?];
         let sent =
             |n: usize| Bytes { relay: after[n].relay - before[n].relay, direct: after[n].direct - before[n].direct };
-        Ok(Cell::judge(pair, mode, sides, [sent(0), sent(1)]))
+        Ok(Cell::judge(pair, mode, self.any_path, sides, [sent(0), sent(1)]))
     }
 
     fn join(&self, site: &str, room: &str, mode: Mode, report: &Path) -> anyhow::Result<Child> {
