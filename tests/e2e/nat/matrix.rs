@@ -71,8 +71,8 @@ fn matrix(lab_options: &[&str], name: &str, options: &[&str]) {
     let title = format!("Which networks a call gets through, with {name} as the relay");
     let mut command = vec!["nat-matrix".to_owned(), "--title".to_owned(), title];
     command.extend(options.iter().map(ToString::to_string));
-    // A call of a busy machine may go wrong once; one that goes wrong twice has a reason.
-    command.extend(["--retries".to_owned(), "1".to_owned()]);
+    // A call of a busy machine may go wrong; one that goes wrong three times has a reason.
+    command.extend(["--retries".to_owned(), "2".to_owned()]);
     command.extend([format!("--html={}", html.display()), format!("--json={}", json.display())]);
     let Some(ran) = lab(lab_options, &sites(&Kind::ALL), command) else { return };
     fs::write(folder.join(format!("matrix-{name}.log")), &ran.stdout).expect("target is writable");
