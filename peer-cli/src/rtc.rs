@@ -16,6 +16,7 @@
 //! * `sdp`: the few lines of an SDP this module has to read or rewrite;
 //! * `ice_url`: STUN and TURN urls, refused with a reason before the stack would refuse them without one;
 //! * `stats`: the path the media takes;
+//! * `layer`: what is changed of the runtime that the stack runs on, which `prompt`, `turn_stream` and `watch` do;
 //! * `turn_stream`: TURN over TCP and TLS, behind addresses that the stack takes for UDP;
 //! * `checks`, `hasty`, `alerts`, `watch`: the paths that are tried, how often and since when, and what became of DTLS, seen
 //!   at the sockets.
@@ -31,6 +32,7 @@ mod hasty;
 mod ice_url;
 mod incoming;
 mod interceptors;
+mod layer;
 mod link;
 mod media;
 mod packets;

@@ -10,8 +10,8 @@ use webrtc::{
 };
 
 use super::{
-    IceServer, MediaKind, RtcConfig, RtcError, engine, events::Shared, handler::Handler, media::Outgoing, packets,
-    prompt::Prompt, turn_stream::Bridged, watch::Watching,
+    IceServer, MediaKind, RtcConfig, RtcError, engine, events::Shared, handler::Handler, layer, media::Outgoing,
+    packets, prompt::Prompt, watch::Watching,
 };
 
 /// Opens the sockets and puts the stack together; nothing is sent yet.
@@ -23,12 +23,15 @@ pub(super) async fn build(
     let (media_engine, registry) =
         engine::media(config, shared).map_err(|error| setup("registering the codecs", &error))?;
     let mut builder = PeerConnectionBuilder::new();
-    let relayed = IceServer::any_named(&config.ice_servers, "turn");
-    let runtime = if relayed { Prompt::around_default() } else { default_runtime() };
     let (configuration, streams) = engine::configuration(config)?;
-    if let Some(runtime) = runtime {
-        let runtime = Bridged::around(runtime, streams);
-        builder = builder.with_runtime(Watching::around(runtime, shared, config.relay_only));
+    if let Some(mut runtime) = default_runtime() {
+        if IceServer::any_named(&config.ice_servers, "turn") {
+            runtime = layer::around(runtime, Prompt::default());
+        }
+        if !streams.is_empty() {
+            runtime = layer::around(runtime, Arc::new(streams));
+        }
+        builder = builder.with_runtime(layer::around(runtime, Watching::new(shared, config.relay_only)));
     }
     let pc = builder
         .with_configuration(configuration)

@@ -13,19 +13,16 @@ mod line;
 mod socket;
 
 use std::{
-    fmt, io,
+    fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    pin::Pin,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use webrtc::runtime::{AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime};
+use webrtc::runtime::AsyncUdpSocket;
 
 pub(crate) use self::frames::{Frames, append};
 use self::socket::BridgedSocket;
-
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+use super::layer::Layer;
 
 /// A TURN server to be reached over a stream.
 #[derive(Clone)]
@@ -97,71 +94,13 @@ fn port(number: usize) -> u16 {
     u16::try_from(number + 1).unwrap_or(u16::MAX)
 }
 
-/// Any runtime, with the addresses of [`Streams`] behind its sockets.
-#[derive(Debug)]
-pub(super) struct Bridged {
-    inner: Arc<dyn Runtime>,
-    streams: Arc<Streams>,
-}
-
-impl Bridged {
-    pub(super) fn around(inner: Arc<dyn Runtime>, streams: Streams) -> Arc<dyn Runtime> {
-        if streams.is_empty() { inner } else { Arc::new(Self { inner, streams: Arc::new(streams) }) }
-    }
-}
-
-impl Runtime for Bridged {
-    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        self.inner.spawn(future)
+impl Layer for Arc<Streams> {
+    fn socket(&self, inner: Arc<dyn AsyncUdpSocket>, local: SocketAddr) -> Arc<dyn AsyncUdpSocket> {
+        Arc::new(BridgedSocket::new(inner, local, Self::clone(self)))
     }
 
-    fn spawn_reactor(&self, pool_size: usize, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        self.inner.spawn_reactor(pool_size, future)
-    }
-
-    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let local = socket.local_addr()?;
-        let inner = self.inner.wrap_udp_socket(socket)?;
-        Ok(Arc::new(BridgedSocket::new(inner, local, Arc::clone(&self.streams))))
-    }
-
-    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        self.inner.wrap_tcp_listener(listener)
-    }
-
-    fn connect_tcp(&self, remote: SocketAddr) -> Boxed<'_, io::Result<Arc<dyn AsyncTcpStream>>> {
-        self.inner.connect_tcp(remote)
-    }
-
-    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        match self.streams.addresses(host) {
-            Some(addresses) => Box::pin(async { Ok(addresses) }),
-            None => self.inner.resolve_host(host),
-        }
-    }
-
-    fn now(&self) -> Instant {
-        self.inner.now()
-    }
-
-    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        self.inner.sleep(duration)
-    }
-
-    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        self.inner.interval(period)
-    }
-
-    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        self.inner.block_on(future);
-    }
-
-    fn yield_now(&self) -> Boxed<'static, ()> {
-        self.inner.yield_now()
-    }
-
-    fn name(&self) -> &'static str {
-        self.inner.name()
+    fn addresses(&self, host: &str) -> Option<Vec<SocketAddr>> {
+        Streams::addresses(self, host)
     }
 }
 

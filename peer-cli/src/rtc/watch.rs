@@ -3,30 +3,24 @@
 use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
-    pin::Pin,
     sync::{Arc, Mutex, Weak},
     task::{Context, Poll},
-    time::{Duration, Instant},
 };
 
-use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, Transmit,
-};
+use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
 use super::{
     alerts::Alert,
     checks::{Checks, Frame},
     events::{Shared, lock},
     hasty::Hasty,
+    layer::Layer,
 };
 use crate::clock;
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Any runtime, with its UDP sockets watched.
+/// A look at every UDP socket.
 #[derive(Debug)]
 pub(super) struct Watching {
-    inner: Arc<dyn Runtime>,
     checks: Arc<Mutex<Checks>>,
     hasty: Option<Arc<Mutex<Hasty>>>,
     shared: Weak<Shared>,
@@ -34,62 +28,16 @@ pub(super) struct Watching {
 
 impl Watching {
     /// `relay_only`: no path can be better than a relay, so that there is nothing to wait for.
-    pub(super) fn around(inner: Arc<dyn Runtime>, shared: &Arc<Shared>, relay_only: bool) -> Arc<dyn Runtime> {
+    pub(super) fn new(shared: &Arc<Shared>, relay_only: bool) -> Self {
         let hasty = (!relay_only).then(Arc::default);
-        Arc::new(Self { inner, checks: Arc::clone(shared.checks()), hasty, shared: Arc::downgrade(shared) })
+        Self { checks: Arc::clone(shared.checks()), hasty, shared: Arc::downgrade(shared) }
     }
 }
 
-impl Runtime for Watching {
-    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        self.inner.spawn(future)
-    }
-
-    fn spawn_reactor(&self, pool_size: usize, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        self.inner.spawn_reactor(pool_size, future)
-    }
-
-    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let local = socket.local_addr()?;
-        let inner = self.inner.wrap_udp_socket(socket)?;
+impl Layer for Watching {
+    fn socket(&self, inner: Arc<dyn AsyncUdpSocket>, local: SocketAddr) -> Arc<dyn AsyncUdpSocket> {
         let (checks, shared) = (Arc::clone(&self.checks), Weak::clone(&self.shared));
-        Ok(Arc::new(WatchedSocket { inner, local, checks, hasty: self.hasty.clone(), shared }))
-    }
-
-    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
-        self.inner.wrap_tcp_listener(listener)
-    }
-
-    fn connect_tcp(&self, remote: SocketAddr) -> Boxed<'_, io::Result<Arc<dyn AsyncTcpStream>>> {
-        self.inner.connect_tcp(remote)
-    }
-
-    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        self.inner.resolve_host(host)
-    }
-
-    fn now(&self) -> Instant {
-        self.inner.now()
-    }
-
-    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        self.inner.sleep(duration)
-    }
-
-    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
-        self.inner.interval(period)
-    }
-
-    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
-        self.inner.block_on(future);
-    }
-
-    fn yield_now(&self) -> Boxed<'static, ()> {
-        self.inner.yield_now()
-    }
-
-    fn name(&self) -> &'static str {
-        self.inner.name()
+        Arc::new(WatchedSocket { inner, local, checks, hasty: self.hasty.clone(), shared })
     }
 }
 
