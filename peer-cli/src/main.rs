@@ -61,11 +61,11 @@ async fn carry_out(command: Command, started: Started) -> ExitCode {
         Command::Diff(diff) => told(run::diff(&diff)),
         Command::Nat(nat) => match run::nat(&nat).await {
             Ok(text) => say(&text),
-            Err(error) => complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+            Err(error) => complain_of(&error, error.is_usage()),
         },
         Command::Doctor(doctor) => match run::doctor(&doctor, started).await {
             Ok(code) => code.into(),
-            Err(error) => complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+            Err(error) => complain_of(&error, error.is_usage()),
         },
         #[cfg(all(feature = "embedded", target_os = "linux"))]
         Command::Load(LoadCommand::Turn(load)) => load_turn(load, started).await,
@@ -96,7 +96,7 @@ async fn load_turn(args: LoadTurnArgs, started: Started) -> ExitCode {
     let done = tokio::task::spawn_blocking(move || load_turn(&args, SystemTime::UNIX_EPOCH + started.unix)).await;
     let report = match done {
         Ok(Ok(report)) => report,
-        Ok(Err(error)) => return complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+        Ok(Err(error)) => return complain_of(&error, error.is_usage()),
         Err(error) => return complain(&error.to_string(), 1),
     };
     match json {
@@ -118,7 +118,7 @@ fn show(console: &mut Console, what: &Show<'_>) {
 fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Console) -> ExitCode {
     let report = match report {
         Ok(report) => report,
-        Err(error) => return complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+        Err(error) => return complain_of(&error, error.is_usage()),
     };
     console.finish(&report);
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| !value.is_empty()) {
@@ -138,7 +138,7 @@ fn finish(report: Result<Report, RunError>, args: &CommonArgs, console: &mut Con
 fn told(text: Result<String, OutputError>) -> ExitCode {
     match text {
         Ok(text) => say(&text),
-        Err(error) => complain(&error.to_string(), if error.is_usage() { USAGE } else { 1 }),
+        Err(error) => complain_of(&error, error.is_usage()),
     }
 }
 
@@ -147,6 +147,10 @@ fn say(text: &str) -> ExitCode {
     // A reader that has gone away (`| head`) is no failure of ours.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+fn complain_of(error: &dyn std::fmt::Display, is_usage: bool) -> ExitCode {
+    complain(&error.to_string(), if is_usage { USAGE } else { 1 })
 }
 
 #[expect(clippy::print_stderr, reason = "complaints of the command line belong on standard error")]

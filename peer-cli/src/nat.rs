@@ -22,8 +22,8 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use sockets::discover;
 pub use sockets::{NatError, StunServer, StunServerError, probe};
-pub(crate) use sockets::{discover, local_towards};
 pub use text::render;
 
 /// What was found out.

@@ -1,15 +1,17 @@
-//! The addresses of this machine, and when they change: a laptop that leaves its Wi-Fi, a phone that goes mobile.
+//! The addresses of this machine, which of them is used for whom, and when they change: a laptop that leaves its Wi-Fi, a phone that goes mobile.
 //!
 //! A socket does not notice that its address has left: what it sends goes nowhere. So the addresses are looked at from
 //! time to time.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
+use tokio::net::UdpSocket;
 
 /// How often to look: soon enough for media to be back within seconds, seldom enough to cost nothing.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -61,6 +63,36 @@ pub(crate) fn of_this_machine() -> BTreeSet<IpAddr> {
         .filter_map(|interface| address(&interface.address?))
         .filter(|address| !address.is_loopback() && !is_link_local(*address))
         .collect()
+}
+
+/// A UDP socket for datagrams to `remote` alone. Nothing is sent.
+///
+/// # Errors
+/// Those of the system, where there is no route.
+pub(crate) async fn datagrams(remote: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(any(remote)).await?;
+    socket.connect(remote).await?;
+    Ok(socket)
+}
+
+/// The address, without a port, that this machine sends from to `remote`. Nothing is sent.
+///
+/// # Errors
+/// Those of the system, where there is no route.
+pub(crate) fn local_towards(remote: SocketAddr) -> io::Result<SocketAddr> {
+    let socket = std::net::UdpSocket::bind(any(remote))?;
+    socket.connect(remote)?;
+    let mut local = socket.local_addr()?;
+    local.set_port(0);
+    Ok(local)
+}
+
+/// Any free port, of the family that reaches `remote`.
+fn any(remote: SocketAddr) -> SocketAddr {
+    match remote {
+        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    }
 }
 
 fn address(storage: &SockaddrStorage) -> Option<IpAddr> {

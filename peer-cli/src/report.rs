@@ -179,6 +179,27 @@ pub enum ReadError {
 }
 
 impl Report {
+    /// A report of nothing but a verdict: no call came so far as to have more.
+    pub(crate) fn bare(verdict: Verdict) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_unix_ms: 0,
+            duration_ms: 0.0,
+            server: String::new(),
+            embedded: false,
+            room: String::new(),
+            judge: JudgeLevel::default(),
+            verdict,
+            expectations: Vec::new(),
+            peers: Vec::new(),
+            directions: Vec::new(),
+            relay: None,
+            process: None,
+            repeat: None,
+        }
+    }
+
     /// The JSON document.
     pub fn to_json(&self) -> String {
         // Only strings as keys and no failing impl: it cannot fail.

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dialtone_tests::{is_required, program_path};
+use serde_json::Value;
 
 mod controls;
 mod doctor;
@@ -60,6 +61,13 @@ fn lab<A: AsRef<OsStr>>(options: &[&str], sites: &str, command: impl IntoIterato
 /// The same with a line for the shell.
 fn lab_shell(options: &[&str], sites: &str, line: &str) -> Option<Ran> {
     lab(options, sites, ["bash", "-euc", line])
+}
+
+/// The reports of both sides of a call, one behind the other.
+fn two_reports(text: &str) -> [Value; 2] {
+    let mut reports = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut next = || reports.next().expect("two reports").expect("a report is JSON");
+    [next(), next()]
 }
 
 fn alone() -> MutexGuard<'static, ()> {

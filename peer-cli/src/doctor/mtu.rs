@@ -6,7 +6,7 @@
 mod search;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use tokio::net::UdpSocket;
@@ -15,6 +15,7 @@ pub(super) use self::search::PathMtu;
 use self::search::{Lengths, Search};
 use crate::clock::{now, until};
 use crate::nat::wire::{Extra, random_ids, read, request};
+use crate::network::datagrams;
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 2048;
@@ -24,7 +25,7 @@ const MAX_ANSWER: usize = 2048;
 /// # Errors
 /// Why it cannot be measured, as the end of a sentence.
 pub(super) async fn measure(server: SocketAddr, end: Instant) -> Result<PathMtu, String> {
-    let socket = connect(server).await.map_err(|error| format!("nothing can be sent to {server}: {error}"))?;
+    let socket = datagrams(server).await.map_err(|error| format!("nothing can be sent to {server}: {error}"))?;
     whole(&socket, server).map_err(|error| format!("packets cannot be kept whole here: {error}"))?;
     let lengths = if server.is_ipv4() { Lengths::IPV4 } else { Lengths::IPV6 };
     let mut search = Search::start(now(), lengths, end);
@@ -56,16 +57,6 @@ pub(super) async fn measure(server: SocketAddr, end: Instant) -> Result<PathMtu,
             () = until(search.poll_timeout()) => search.handle_timeout(now()),
         }
     }
-}
-
-async fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
-    let any = match server {
-        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(server).await?;
-    Ok(socket)
 }
 
 /// The first error may be what ICMP said about an earlier packet; only the second one is about this one.

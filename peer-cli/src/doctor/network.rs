@@ -21,7 +21,8 @@ use self::words::{is_public, sends_from};
 use super::Check;
 use super::verdict::{Evidence, Relay};
 use crate::clock::now;
-use crate::nat::{NatReport, local_towards};
+use crate::nat::NatReport;
+use crate::network::local_towards;
 use crate::rtc::{IceServer, Over, ServerUrl};
 
 /// More urls than this are not looked at.

@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use super::served::{self, Stream};
 use super::verdict::Broken;
 use super::{Check, Clock};
-use crate::call::{FromServer, LossKind};
+use crate::call::FromServer;
 use crate::rtc::IceServer;
 use crate::signaling::{DialError, DialStep, Event, Options, ServerUrl, Signaling};
 use crate::verdict::Cause;
@@ -193,7 +193,7 @@ async fn next(
         match event {
             FromServer::Me(_) => return Ok(Progress::Joined),
             FromServer::Refused { message, .. } => return Err((Cause::JoinRefused, message)),
-            FromServer::GaveUp { why, reason } => return Err((lost(why), reason)),
+            FromServer::GaveUp { why, reason } => return Err((why.into(), reason)),
             FromServer::Lost => return Err((Cause::SignalingLost, "the server closed the connection".to_owned())),
             FromServer::Members(_)
             | FromServer::Ready
@@ -204,34 +204,12 @@ async fn next(
     }
 }
 
-fn lost(why: LossKind) -> Cause {
-    match why {
-        LossKind::Lost => Cause::SignalingLost,
-        LossKind::NotStomp => Cause::SignalingNotStomp,
-        LossKind::LoginRefused => Cause::LoginRefused,
-        LossKind::JoinRefused => Cause::JoinRefused,
-    }
-}
-
-/// The same that a call makes of the step.
-fn cause(step: DialStep) -> Cause {
-    match step {
-        DialStep::Dns => Cause::SignalingDns,
-        DialStep::Connect => Cause::SignalingUnreachable,
-        DialStep::Tls => Cause::SignalingTls,
-        DialStep::Http(401) => Cause::LoginRefused,
-        DialStep::Http(403) => Cause::OriginRefused,
-        DialStep::Http(_) => Cause::SignalingHttp,
-        DialStep::NotWebSocket => Cause::SignalingNotWebsocket,
-    }
-}
-
 fn failed<T>(tell: &mut impl FnMut(Check), clock: Clock, step: &str, error: &DialError) -> Result<T, Broken> {
-    broke(tell, clock, step, cause(error.step()), error.to_string())
+    broke(tell, clock, step, error.step().into(), error.to_string())
 }
 
 fn late<T>(tell: &mut impl FnMut(Check), clock: Clock, name: &str, step: DialStep, what: &str) -> Result<T, Broken> {
-    broke(tell, clock, name, cause(step), format!("{what} in the time for one check (--timeout)"))
+    broke(tell, clock, name, step.into(), format!("{what} in the time for one check (--timeout)"))
 }
 
 fn broke<T>(tell: &mut impl FnMut(Check), clock: Clock, step: &str, cause: Cause, why: String) -> Result<T, Broken> {

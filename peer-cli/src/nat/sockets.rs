@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use super::discovery::{Discovery, Leg, Transmit};
 use super::wire::random_ids;
 use super::{Family, NatReport};
 use crate::clock::{now, until};
+use crate::network::local_towards;
 use crate::rtc::{IceServer, ServerUrl};
 
 /// More addresses than this are not asked, over all servers.
@@ -143,22 +144,6 @@ pub(crate) async fn discover(servers: &[SocketAddr], end: Instant) -> NatReport 
             NatReport::blocked(Family::of(*first), Vec::new(), note)
         }
     }
-}
-
-/// The address, without a port, that this machine sends from to `remote`. Nothing is sent.
-///
-/// # Errors
-/// Those of the system, where there is no route.
-pub(crate) fn local_towards(remote: SocketAddr) -> io::Result<SocketAddr> {
-    let any = match remote {
-        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    let socket = std::net::UdpSocket::bind(any)?;
-    socket.connect(remote)?;
-    let mut local = socket.local_addr()?;
-    local.set_port(0);
-    Ok(local)
 }
 
 async fn resolve(server: &StunServer, end: Instant) -> Result<Vec<SocketAddr>, String> {

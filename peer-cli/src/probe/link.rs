@@ -1,10 +1,6 @@
 //! Hands: the way to one address of a server, over datagrams or over a stream.
 
-use std::{
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use rustls::pki_types::ServerName;
@@ -15,6 +11,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
+    network::datagrams,
     report::ProbeOutcome,
     rtc::{Frames, Over, ServerUrl, append},
 };
@@ -128,16 +125,6 @@ impl Link {
 
 fn broke(error: io::Error) -> Fault {
     Fault::Broken(Broken::unreachable(format!("broke the connection: {error}")))
-}
-
-async fn datagrams(server: SocketAddr) -> io::Result<UdpSocket> {
-    let any = match server {
-        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-    };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(server).await?;
-    Ok(socket)
 }
 
 async fn connect(server: SocketAddr) -> Result<TcpStream, Broken> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::metrics::{self, Metric, Reading, pool, spread};
-use super::{JudgeLevel, RepeatReport, Report, RunReport, SCHEMA};
+use super::{RepeatReport, Report, RunReport};
 use crate::measure::Distribution;
 use crate::verdict::{Cause, Verdict};
 
@@ -137,23 +137,7 @@ fn no_call() -> Report {
         facts: vec!["0 calls were placed".to_owned()],
         exit_code: Cause::Interrupted.exit_code(),
     };
-    Report {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_unix_ms: 0,
-        duration_ms: 0.0,
-        server: String::new(),
-        embedded: false,
-        room: String::new(),
-        judge: JudgeLevel::default(),
-        verdict,
-        expectations: Vec::new(),
-        peers: Vec::new(),
-        directions: Vec::new(),
-        relay: None,
-        process: None,
-        repeat: None,
-    }
+    Report::bare(verdict)
 }
 
 #[cfg(test)]

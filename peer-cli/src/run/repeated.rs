@@ -3,7 +3,7 @@
 use crate::args::CallArgs;
 use crate::clock::{Started, millis, now};
 use crate::report::expect::{self, Expectation};
-use crate::report::{Report, SCHEMA, repeat};
+use crate::report::{Report, repeat};
 use crate::verdict::{Cause, Verdict};
 
 use super::RunError;
@@ -86,21 +86,13 @@ pub(super) fn unstarted(args: &CallArgs, begun: Started, error: &RunError) -> Re
         exit_code: cause.exit_code(),
     };
     Report {
-        schema: SCHEMA.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
         started_unix_ms: u64::try_from(begun.unix.as_millis()).unwrap_or(u64::MAX),
         duration_ms: millis(now().saturating_duration_since(begun.mono)),
         server: args.server.as_ref().map(ToString::to_string).unwrap_or_default(),
         embedded: args.server.is_none(),
         room: args.room.as_ref().map(ToString::to_string).unwrap_or_default(),
         judge: args.common.judge,
-        verdict,
-        expectations: Vec::new(),
-        peers: Vec::new(),
-        directions: Vec::new(),
-        relay: None,
-        process: None,
-        repeat: None,
+        ..Report::bare(verdict)
     }
 }
 

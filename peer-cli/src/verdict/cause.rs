@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::call::LossKind;
+use crate::signaling::DialStep;
+
 /// Why a call does not work, as a stable code such as `ICE_FAILED`; the codes are in the order in which a call comes
 /// about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +96,33 @@ pub enum Cause {
     TimedOut,
     /// The run was stopped before there was anything to judge.
     Interrupted,
+}
+
+impl From<DialStep> for Cause {
+    /// Of a server that could not be reached.
+    fn from(step: DialStep) -> Self {
+        match step {
+            DialStep::Dns => Self::SignalingDns,
+            DialStep::Connect => Self::SignalingUnreachable,
+            DialStep::Tls => Self::SignalingTls,
+            DialStep::Http(401) => Self::LoginRefused,
+            DialStep::Http(403) => Self::OriginRefused,
+            DialStep::Http(_) => Self::SignalingHttp,
+            DialStep::NotWebSocket => Self::SignalingNotWebsocket,
+        }
+    }
+}
+
+impl From<LossKind> for Cause {
+    /// Of a server that was reached and is lost for good.
+    fn from(why: LossKind) -> Self {
+        match why {
+            LossKind::Lost => Self::SignalingLost,
+            LossKind::NotStomp => Self::SignalingNotStomp,
+            LossKind::LoginRefused => Self::LoginRefused,
+            LossKind::JoinRefused => Self::JoinRefused,
+        }
+    }
 }
 
 impl Cause {

@@ -116,15 +116,7 @@ impl End {
     /// The cause it is, for a peer on which media never flowed; why ICE failed is looked at more closely elsewhere.
     pub(super) fn cause(&self) -> Cause {
         match self {
-            Self::Unreachable { step, .. } => match step {
-                DialStep::Dns => Cause::SignalingDns,
-                DialStep::Connect => Cause::SignalingUnreachable,
-                DialStep::Tls => Cause::SignalingTls,
-                DialStep::Http(401) => Cause::LoginRefused,
-                DialStep::Http(403) => Cause::OriginRefused,
-                DialStep::Http(_) => Cause::SignalingHttp,
-                DialStep::NotWebSocket => Cause::SignalingNotWebsocket,
-            },
+            Self::Unreachable { step, .. } => (*step).into(),
             Self::TimedOut { .. } => Cause::TimedOut,
             Self::Call(reason) => match reason {
                 EndReason::HungUp => Cause::Interrupted,
@@ -139,12 +131,7 @@ impl End {
                 EndReason::IceFailed { .. } => Cause::IceFailed,
                 EndReason::DtlsTimedOut | EndReason::DtlsFailed | EndReason::DtlsRefused { .. } => Cause::DtlsFailed,
                 EndReason::IceLost => Cause::IceLost,
-                EndReason::SignalingLost { why, .. } => match why {
-                    LossKind::Lost => Cause::SignalingLost,
-                    LossKind::NotStomp => Cause::SignalingNotStomp,
-                    LossKind::LoginRefused => Cause::LoginRefused,
-                    LossKind::JoinRefused => Cause::JoinRefused,
-                },
+                EndReason::SignalingLost { why, .. } => (*why).into(),
             },
         }
     }

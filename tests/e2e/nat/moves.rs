@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::lab_shell;
+use super::{lab_shell, two_reports};
 
 /// A call between `a` and `b`, something that happens to it once media flows, and both reports.
 const CALL: &str = r#"
@@ -24,10 +24,7 @@ during() { # DURATION OPTION... -- COMMAND...
 "#;
 
 fn during(sites: &str, line: &str) -> Option<[Value; 2]> {
-    let out = lab_shell(&[], sites, &format!("{CALL}\n{line}"))?.well();
-    let mut reports = serde_json::Deserializer::from_str(&out).into_iter::<Value>();
-    let mut next = || reports.next().expect("two reports").expect("a report is JSON");
-    Some([next(), next()])
+    Some(two_reports(&lab_shell(&[], sites, &format!("{CALL}\n{line}"))?.well()))
 }
 
 fn phases(report: &Value) -> Vec<&str> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::lab_shell;
+use super::{lab_shell, two_reports};
 
 /// Two peers, one at each of two sites, with options that each site's own shell reads: what is an address there may be
 /// another one elsewhere. Prints both reports.
@@ -20,10 +20,7 @@ turn() { call "$1" "$2" "$3" '--ice $LAB_STUN --ice $LAB_TURN --ice-user $LAB_TU
 
 /// Places one call in a lab and gives both reports.
 fn call(sites: &str, line: &str) -> Option<[Value; 2]> {
-    let out = lab_shell(&[], sites, &format!("{CALL}\n{line}"))?.well();
-    let mut reports = serde_json::Deserializer::from_str(&out).into_iter::<Value>();
-    let mut next = || reports.next().expect("two reports").expect("a report is JSON");
-    Some([next(), next()])
+    Some(two_reports(&lab_shell(&[], sites, &format!("{CALL}\n{line}"))?.well()))
 }
 
 /// (code, kind of the local candidate, kind of the remote one) of each side.

@@ -1,5 +1,7 @@
 //! Discovery over real sockets on loopback, where a server has four places and tells of a NAT that is not there.
 
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::nat::wire::tests::{asked, success};
 use crate::nat::{Filtering, Mapping, Udp};
