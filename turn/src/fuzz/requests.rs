@@ -121,7 +121,7 @@ impl Stage {
             Method::ChannelBind => {
                 let number = match a {
                     0xfe => 0x3fff,
-                    0xff => 0x7fff,
+                    0xff => 0x8000,
                     _ => channel(a),
                 };
                 message.number(CHANNEL_NUMBER, u32::from(number) << 16).xor_address(XOR_PEER_ADDRESS, self.peer(b))

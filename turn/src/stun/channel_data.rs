@@ -4,9 +4,10 @@ use super::HEADER_LENGTH;
 
 const HEADER: usize = 4;
 
-/// A channel number, 0x4000 to 0x7FFE.
+/// A channel number, 0x4000 to 0x7FFF.
 ///
-/// RFC 8656 narrowed the range to 0x4FFF, but clients of RFC 5766 pick from the wide one, so both are served.
+/// RFC 8656 narrowed the range to 0x4FFF, but clients of RFC 5766 pick from the wide one, so both are served. Its own
+/// end was given as 0x7FFE and as 0x7FFF; coturn's clients take the latter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelNumber(u16);
 
@@ -14,7 +15,7 @@ impl ChannelNumber {
     /// The lowest channel there is.
     pub const MIN: u16 = 0x4000;
     /// The highest channel there is.
-    pub const MAX: u16 = 0x7ffe;
+    pub const MAX: u16 = 0x7fff;
 
     /// `None` outside the range.
     #[must_use]
@@ -88,9 +89,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channel_range_is_0x4000_to_0x7ffe() {
+    fn channel_range_is_0x4000_to_0x7fff() {
         for (number, fits) in
-            [(0x3fff, false), (0x4000, true), (0x4fff, true), (0x5000, true), (0x7ffe, true), (0x7fff, false)]
+            [(0x3fff, false), (0x4000, true), (0x4fff, true), (0x5000, true), (0x7fff, true), (0x8000, false)]
         {
             assert_eq!(ChannelNumber::new(number).is_some(), fits, "{number:#x}");
         }

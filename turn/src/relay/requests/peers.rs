@@ -48,7 +48,7 @@ impl Core {
             .number(CHANNEL_NUMBER)
             .and_then(|value| u16::try_from(value >> 16).ok())
             .and_then(ChannelNumber::new)
-            .ok_or(Refusal::BadRequest("CHANNEL-NUMBER is 0x4000 to 0x7FFE"))?;
+            .ok_or(Refusal::BadRequest("CHANNEL-NUMBER is 0x4000 to 0x7FFF"))?;
         let peer = message
             .xor_address(XOR_PEER_ADDRESS)
             .filter(|peer| peer.port() != 0)

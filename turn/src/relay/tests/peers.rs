@@ -67,7 +67,7 @@ fn channels_are_bound_once_in_their_range() {
     client.allocate(&mut relay).unwrap();
     for (number, expected) in [
         (0x3fff, Err(400)),
-        (0x7fff, Err(400)),
+        (0x8000, Err(400)),
         (0x4000, Ok(())),
         (0x4000, Ok(())),
         (0x5000, Err(400)), // same peer, other channel
@@ -75,7 +75,7 @@ fn channels_are_bound_once_in_their_range() {
         assert_eq!(client.bind(&mut relay, number, PEER), expected, "{number:#x}");
     }
     assert_eq!(client.bind(&mut relay, 0x4000, "198.51.100.21:1"), Err(400));
-    assert_eq!(client.bind(&mut relay, 0x7ffe, "198.51.100.21:1"), Ok(()));
+    assert_eq!(client.bind(&mut relay, 0x7fff, "198.51.100.21:1"), Ok(()));
     assert_eq!(client.bind(&mut relay, 0x4002, "192.168.0.1:1"), Err(403));
 
     let peer: SocketAddr = PEER.parse().unwrap();
