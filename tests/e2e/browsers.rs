@@ -1,189 +1,143 @@
-//! The call page in real browsers, with each other and with `peer-cli`. The pages are driven by `tests/js/call-page.mjs`.
+//! The call page in real browsers, with each other and with `peer-cli`.
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use dialtone_tests::{Program, Running, is_required};
+use dialtone_tests::{Ground, Program, Running, is_required};
 use serde_json::Value;
 
-/// The longest that a play may take; a browser on a busy machine takes its time.
-const PLAY: Duration = Duration::from_secs(180);
+mod cli;
+mod pages;
 
-/// Whether the page may be played with; says why not.
-fn is_missing(browser: &str) -> bool {
-    let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("js");
-    let found = Command::new(browser).arg("--version").stdin(Stdio::null()).output();
-    let reason = if !found.is_ok_and(|version| version.status.success()) {
-        format!("{browser} is not installed")
-    } else if !scripts.join("node_modules/playwright-core").is_dir() {
-        "its packages are not installed: npm ci --prefix tests/js".to_owned()
+/// The longest that one step may take; a browser on a busy machine takes its time.
+const STEP: Duration = Duration::from_secs(150);
+/// The same for what a step waits for, in seconds: what it waited for in vain is told then.
+const STEP_WAITS: &str = "90";
+
+/// Whether a play cannot be given, because this is not there; says so.
+fn is_missing(browsers: &[&str]) -> bool {
+    let runs = |program: &str| {
+        let found = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+        found.is_ok_and(|version| version.status.success())
+    };
+    let missing = browsers.iter().chain(&["node"]).find(|program| !runs(program));
+    if let Some(program) = missing {
+        skip(&format!("{program} is not installed"));
+    } else if !scripts().join("node_modules/playwright-core").is_dir() {
+        skip("its packages are not installed: npm ci --prefix tests/js");
     } else {
         return false;
-    };
-    assert!(!is_required("browsers"), "browsers is required, and {reason}");
-    let _ = writeln!(std::io::stderr(), "SKIPPED browsers: {reason}");
+    }
     true
 }
 
-/// Plays steps on pages of a server; every line that was told.
-fn play(server: &str, options: &[&str], steps: &[&str]) -> Vec<Value> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("js/call-page.mjs");
-    let mut command = Command::new("node");
-    command.arg(script).args(["--server", server, "--loopback"]).args(options).args(steps);
-    let end = Program::spawn("node", &mut command).wait(PLAY);
-    assert_eq!(end.code, Some(0), "{}\n{}", end.stdout, end.stderr);
-    end.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+/// A network with an address beside loopback; says so where this machine refuses it.
+fn cable() -> Option<Ground> {
+    Ground::cable().map_err(|reason| skip(&format!("no network of their own: {reason}"))).ok()
 }
 
-/// A server with the page: its HTTP address and that of its signaling.
-fn server() -> (Program, String, String) {
-    let (program, signaling) = Program::server(["--origin", "any"]);
-    let http = signaling.trim_end_matches("/ws").replacen("ws://", "http://", 1);
-    (program, http, signaling)
+/// Says so past libtest, which would keep it; an environment that requires the group fails instead.
+fn skip(reason: &str) {
+    assert!(!is_required("browsers"), "browsers is required, and {reason}");
+    // Where nobody can read it, nobody can be told.
+    let _ = writeln!(std::io::stderr(), "SKIPPED browsers: {reason}");
 }
 
-/// What the pages said of themselves with `say`, in order.
-fn snapshots(told: &[Value]) -> Vec<&Value> {
-    let said = told.iter().filter(|line| line["step"].as_str().is_some_and(|step| step.ends_with(" say")));
-    said.filter_map(|line| line.get("snapshot")).collect()
+fn scripts() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("js")
 }
 
-#[test]
-fn two_pages_see_and_hear_each_other() {
-    if is_missing("chromium") {
-        return;
+/// A server with the call page, in a network.
+struct House<'a> {
+    ground: &'a Ground,
+    _server: Program,
+    /// Where the page is, such as `http://127.0.0.1:40000`.
+    http: String,
+    /// Where signaling is, such as `ws://127.0.0.1:40000/ws`.
+    ws: String,
+}
+
+impl<'a> House<'a> {
+    fn open(ground: &'a Ground, options: &[&str]) -> Self {
+        let always = ["--origin", "any"];
+        let (server, ws) = Program::server_on(ground, always.iter().chain(options));
+        let http = ws.trim_end_matches("/ws").replacen("ws", "http", 1);
+        Self { ground, _server: server, http, ws }
     }
-    let (_server, http, _) = server();
-    let told = play(
-        &http,
-        &[],
-        &[
-            "a open /r/pair?media=pattern&peer=6",
-            "a join",
-            "a wait waiting",
-            "b open /r/pair?media=pattern&peer=7",
-            "b join",
-            "a wait connected",
-            "b wait connected",
-            "a until d.far.stamped>30 && d.far.toneHz>0",
-            "b until d.far.stamped>30 && d.far.toneHz>0",
-            "a axe",
-            "a say",
-            "b say",
-            "a press leave",
-            "b wait waiting",
-        ],
-    );
-    let [a, b] = snapshots(&told)[..] else { panic!("two pages, {told:?}") };
-    assert_eq!((&a["far"]["peer"], &b["far"]["peer"]), (&Value::from(7), &Value::from(6)));
-    for (page, tone) in [(a, 1012.0), (b, 412.0)] {
-        let heard = page["far"]["toneHz"].as_f64().unwrap();
-        assert!((heard - tone).abs() < 10.0, "{heard} Hz instead of {tone}");
+
+    /// Browsers of this network; `options` are those of `tests/js/call-page.mjs`.
+    fn stage(&self, options: &[&str]) -> Stage {
+        Stage::begin(self.ground, &self.http, options)
+    }
+
+    /// `peer-cli join ROOM` as peer 6, whose tone is one of 412 Hz; its report comes when it has ended.
+    fn peer(&self, room: &str, options: &[&str]) -> Running {
+        let bind = format!("{}:0", self.ground.address());
+        let fixed = ["join", room, "--server", &self.ws, "--bind", &bind, "--call-number", "3"];
+        let wait = ["--wait", "120s", "--json"];
+        Running::partner_on(self.ground, fixed.iter().chain(&wait).chain(options))
     }
 }
 
-#[test]
-fn a_third_tab_is_told_that_the_room_is_full() {
-    if is_missing("chromium") {
-        return;
-    }
-    let (_server, http, _) = server();
-    play(
-        &http,
-        &["--one-browser"],
-        &[
-            "a open /r/full?media=pattern&peer=6",
-            "a join",
-            "b open /r/full?media=pattern&peer=7",
-            "b join",
-            "a wait connected",
-            "c open /r/full?media=pattern&peer=8",
-            "c join",
-            "c wait full",
-            "c axe",
-        ],
-    );
+/// Pages in browsers that do one step after the other, as `tests/js/call-page.mjs` says at its top.
+struct Stage {
+    program: Program,
+    input: ChildStdin,
+    number: u32,
 }
 
-#[test]
-fn a_page_and_peer_cli_judge_each_other_whoever_comes_first() {
-    if is_missing("chromium") {
-        return;
+impl Stage {
+    fn begin(ground: &Ground, server: &str, options: &[&str]) -> Self {
+        let mut command = ground.command("node");
+        command.arg(scripts().join("call-page.mjs")).args(["--server", server, "--limit", STEP_WAITS]).args(options);
+        if ground.address().is_loopback() {
+            command.arg("--loopback");
+        }
+        let (program, input) = Program::spawn_to_tell("node", &mut command);
+        Self { program, input, number: 0 }
     }
-    for page_first in [true, false] {
-        let (_server, http, ws) = server();
-        let join = || {
-            let fixed = ["join", "mixed", "--server", ws.as_str(), "--bind", "127.0.0.1:0", "--call-number", "3"];
-            Running::partner(fixed.into_iter().chain(["--duration", "8s", "--wait", "60s", "--json"]))
-        };
-        let page = ["a open /r/mixed?media=pattern&peer=7", "a join"];
-        let look = ["a wait connected", "a until d.far.stamped>60 && d.far.toneHz>0", "a say", "a wait waiting"];
-        let (told, call) = if page_first {
-            std::thread::scope(|scope| {
-                let told = scope.spawn(|| play(&http, &[], &[&page[..], &look].concat()));
-                let call = join().wait();
-                (told.join().expect("the play ends"), call)
-            })
-        } else {
-            let peer = join();
-            let told = play(&http, &[], &[&page[..], &look].concat());
-            (told, peer.wait())
-        };
-        call.assert_verdict("OK", 0);
-        assert!(call.number("/directions/0/video/stamped") > 100.0, "{}", call.report);
-        assert!((call.number("/directions/0/audio/tone_hz") - 1012.0).abs() < 1.9, "{}", call.report);
-        let [page] = snapshots(&told)[..] else { panic!("one page, {told:?}") };
-        assert_eq!(page["far"]["peer"], 6, "{page}");
-        assert!((page["far"]["toneHz"].as_f64().unwrap() - 412.0).abs() < 10.0, "{page}");
+
+    /// Does a step; what it told. One that fails is a panic with what the page said of itself.
+    #[track_caller]
+    fn does(&mut self, step: &str) -> Value {
+        writeln!(self.input, "{step}").expect("the script of the pages reads on");
+        self.number += 1;
+        let answer = self.program.answers(&format!("{{\"number\":{},", self.number), STEP);
+        let told: Value = serde_json::from_str(&answer).expect("an answer is JSON");
+        assert!(told.get("error").is_none(), "{step}: {told:#}");
+        told
+    }
+
+    /// Does several.
+    #[track_caller]
+    fn all(&mut self, steps: &[&str]) {
+        for step in steps {
+            self.does(step);
+        }
+    }
+
+    /// What a page says of itself: `window.dialtone`.
+    #[track_caller]
+    fn says(&mut self, page: &str) -> Value {
+        self.does(&format!("{page} say"))["snapshot"].take()
     }
 }
 
-#[test]
-fn firefox_and_peer_cli_call_each_other() {
-    if is_missing("chromium") || is_missing("firefox-esr") {
-        return;
-    }
-    let (_server, http, ws) = server();
-    // Firefox gathers nothing on loopback.
-    let Some(address) = own_address() else {
-        let _ = writeln!(std::io::stderr(), "SKIPPED browsers: Firefox needs an address that is not loopback");
-        return;
-    };
-    let bind = format!("{address}:0");
-    let fixed = ["join", "fox", "--server", ws.as_str(), "--bind", bind.as_str(), "--call-number", "3"];
-    let peer = Running::partner(fixed.into_iter().chain(["--duration", "8s", "--wait", "120s", "--json"]));
-    let steps = [
-        "a browser firefox",
-        "a open /r/fox?media=pattern&peer=7",
-        "a join",
-        "a wait connected",
-        "a until d.far.stamped>30",
-        "a say",
-        "a wait waiting",
-    ];
-    let told = play(&http, &["--limit", "90"], &steps);
-    let call = peer.wait();
-    assert!(call.number("/directions/0/video/stamped") > 30.0, "{}", call.report);
-    let [page] = snapshots(&told)[..] else { panic!("one page, {told:?}") };
-    assert_eq!(page["far"]["peer"], 6, "{page}");
-}
-
-/// An IPv4 address of this machine that is not loopback. Nothing is sent.
-fn own_address() -> Option<std::net::IpAddr> {
-    let probe = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    probe.connect("203.0.113.1:9").ok()?;
-    let address = probe.local_addr().ok()?.ip();
-    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+/// Fails unless the page sees the stamped picture of that peer and hears its tone.
+#[track_caller]
+fn receives(page: &Value, peer: u32, tone: f64) {
+    assert_eq!(page["far"]["peer"], peer, "{page:#}");
+    let heard = page["far"]["toneHz"].as_f64().unwrap_or(f64::NAN);
+    assert!((heard - tone).abs() < 10.0, "{heard} Hz instead of {tone}: {page:#}");
 }
 
 #[test]
 fn the_modules_of_the_page_do_what_they_say() {
-    if is_missing("node") {
+    if is_missing(&[]) {
         return;
     }
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("js/page-modules.mjs");
-    let end = Program::spawn("node", Command::new("node").arg(script)).wait(PLAY);
+    let end = Program::spawn("node", Command::new("node").arg(scripts().join("page-modules.mjs"))).wait(STEP);
     assert_eq!(end.code, Some(0), "{}\n{}", end.stdout, end.stderr);
 }

@@ -3,7 +3,8 @@
 //   node call-page.mjs --server http://127.0.0.1:8080 STEP...
 //
 // A step is one argument of words; the first word names a page, a letter. Each prints one line of JSON when it is done,
-// {"step", "page", "atMs", ...}; after the first one that fails there is {"step", "error", "snapshot"} and status 1.
+// {"number", "step", "page", "atMs", ...}; after the first one that fails there is {"number", "step", "error", "snapshot"}
+// and status 1. Without steps there, each line of standard input is one, and one that fails ends nothing.
 //   a open /r/ROOM?QUERY     in a browser of its own; before it may stand `a browser firefox`
 //   a join                   presses Join
 //   a wait STATE             until window.dialtone.state is that, such as waiting, connected or full
@@ -15,7 +16,6 @@
 //   a reload   a close   a crash       as a person does; crash kills the browser
 //   a shot FILE              a picture of the page
 //   a axe                    fails on any finding of axe-core
-//   - line                   waits for a line on standard input: the other process has got so far
 // Options: --loopback (pages may use 127.0.0.1), --no-permission (the real path of a visitor: .local candidates),
 // --any-certificate (Chromium trusts every one), --one-browser (pages as contexts of one), --limit SECONDS of each wait [30], --locale ko.
 import { readFile } from "node:fs/promises";
@@ -120,8 +120,6 @@ export class Stage {
   #kinds = new Map();
   #open = new Map();
   #shared = null;
-  #input = null;
-  #lines = null;
   #begun = performance.now();
 
   /** `{server, loopback, permission, oneBrowser, limit, locale, flags}` */
@@ -150,12 +148,10 @@ export class Stage {
       await browser.close().catch(() => {});
     }
     await this.#shared?.close().catch(() => {});
-    this.#input?.close();
   }
 
   async #do(name, verb, argument) {
     const { limit } = this.#options;
-    if (name === "-" && verb === "line") return { line: await this.#line() };
     if (verb === "browser") return void this.#kinds.set(name, argument);
     if (verb === "open") return this.#openPage(name, argument);
     const { page, browser, context, faults } = this.page(name);
@@ -218,12 +214,6 @@ export class Stage {
     }
     return { tookMs: Math.round(performance.now() - begun) };
   }
-
-  async #line() {
-    this.#input ??= createInterface({ input: process.stdin });
-    this.#lines ??= this.#input[Symbol.asyncIterator]();
-    return (await this.#lines.next()).value ?? null;
-  }
 }
 
 /** The words of the command line: options with their values, and the rest. */
@@ -249,15 +239,18 @@ async function main() {
   const { options, steps } = read(process.argv.slice(2));
   const stage = new Stage(options);
   let status = 0;
-  for (const step of steps) {
+  let number = 0;
+  for await (const step of steps.length > 0 ? steps : createInterface({ input: process.stdin })) {
+    number += 1;
     try {
-      console.log(JSON.stringify(await stage.step(step)));
+      console.log(JSON.stringify({ number, ...(await stage.step(step)) }));
     } catch (error) {
       status = 1;
       const open = await Promise.resolve().then(() => stage.page(step.trim()[0])).catch(() => null);
       const seen = open === null ? null : await snapshot(open.page).catch(() => null);
-      console.log(JSON.stringify({ step, error: String(error.message ?? error), snapshot: seen, faults: open?.faults ?? [] }));
-      break;
+      const said = { error: String(error.message ?? error), snapshot: seen, faults: open?.faults ?? [] };
+      console.log(JSON.stringify({ number, step, ...said }));
+      if (steps.length > 0) break;
     }
   }
   await stage.close();

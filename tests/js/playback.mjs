@@ -53,10 +53,17 @@ for (const [index, file] of process.argv.slice(2).entries()) {
       const marked = bits.startsWith("1010") && bits.endsWith("0101");
       return marked ? { fps: parseInt(bits.slice(12, 18), 2), index: parseInt(bits.slice(18, 36), 2) } : null;
     };
+    // What is sought may be there before it is drawn.
+    const drawn = () =>
+      new Promise((done) => {
+        video.requestVideoFrameCallback(done);
+        setTimeout(done, 5_000);
+      });
     const show = async (time) => {
-      const sought = once("seeked");
+      const [sought, shown] = [once("seeked"), drawn()];
       video.currentTime = time;
       await sought;
+      await shown;
       return stamp();
     };
     const loaded = once("loadeddata");

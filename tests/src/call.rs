@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Finished, Program, busy};
+use crate::{Finished, Ground, Program, busy};
 
 /// How many runs may go on at once: they draw, encode, decode and listen in real time.
 const AT_ONCE: usize = 2;
@@ -51,7 +51,12 @@ impl Running {
 
     /// Starts the second side of a call whose first side has its place already: both need each other to end.
     pub fn partner<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Self {
-        Self { program: Program::start("peer-cli", args), _place: None }
+        Self::partner_on(&Ground::loopback(), args)
+    }
+
+    /// The same in the network of `ground`.
+    pub fn partner_on<A: AsRef<OsStr>>(ground: &Ground, args: impl IntoIterator<Item = A>) -> Self {
+        Self { program: Program::start_on(ground, "peer-cli", args), _place: None }
     }
 
     /// The process.

@@ -3,6 +3,7 @@
 //! Everything here is blocking, waits with a limit, and panics with the evidence when the limit is over: in a test that
 //! is the shortest way to say what went wrong.
 //!
+//! * [`Ground`] is the network that programs run in: that of this machine, or one of their own.
 //! * [`Program`] is one of the project's programs as a child process that ends with its owner.
 //! * [`Client`] is a STOMP client over a real WebSocket that shows every frame as it came.
 //! * [`Transcript`] is what a real Spring broker said, as measured.
@@ -21,6 +22,7 @@
 mod call;
 mod client;
 mod door;
+mod ground;
 mod impair;
 mod meddler;
 pub mod nat;
@@ -35,6 +37,7 @@ use std::time::{Duration, Instant};
 pub use call::{Call, Running, peer_cli};
 pub use client::{Client, Heard};
 pub use door::{Door, Forward, Visit};
+pub use ground::Ground;
 pub use impair::{Count, Counts, Fate, Impair, Kind, Lane, Narrow, Packet, Rtcp, Rtp, Way};
 pub use meddler::{Bound, Deed, Meddler, Passing, accept_websocket};
 pub use nix::sys::signal::Signal;

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{LIMIT, busy, now};
+use crate::{Ground, LIMIT, busy, now};
 
 /// How long a program may take to stop after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -61,7 +61,12 @@ pub fn program_path(name: &str) -> PathBuf {
 impl Program {
     /// Starts a program of this project. Variables that would change its settings are taken out of its environment.
     pub fn start<A: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = A>) -> Self {
-        let mut command = Command::new(program_path(name));
+        Self::start_on(&Ground::loopback(), name, args)
+    }
+
+    /// The same in the network of `ground`.
+    pub fn start_on<A: AsRef<OsStr>>(ground: &Ground, name: &str, args: impl IntoIterator<Item = A>) -> Self {
+        let mut command = ground.command(program_path(name));
         for (variable, _) in std::env::vars_os() {
             if ["PEER_CLI_", "DIALTONE_"].iter().any(|prefix| variable.to_string_lossy().starts_with(prefix)) {
                 command.env_remove(variable);
@@ -79,32 +84,53 @@ impl Program {
 
     /// Starts any command, with nothing on its standard input.
     pub fn spawn(name: &str, command: &mut Command) -> Self {
+        Self::spawn_child(name, command.stdin(Stdio::null())).0
+    }
+
+    /// Starts any command that is told what to do on its standard input.
+    pub fn spawn_to_tell(name: &str, command: &mut Command) -> (Self, ChildStdin) {
+        let (program, input) = Self::spawn_child(name, command.stdin(Stdio::piped()));
+        (program, input.expect("standard input is a pipe"))
+    }
+
+    fn spawn_child(name: &str, command: &mut Command) -> (Self, Option<ChildStdin>) {
         busy();
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        let input = child.stdin.take();
         let stdout = Arc::new(Lines::default());
         let stderr = Arc::new(Lines::default());
         let readers = vec![
             read(child.stdout.take().expect("standard output is a pipe"), &stdout),
             read(child.stderr.take().expect("standard error is a pipe"), &stderr),
         ];
-        Self { name: name.to_owned(), child, stdout, stderr, readers, ended: false }
+        (Self { name: name.to_owned(), child, stdout, stderr, readers, ended: false }, input)
     }
 
     /// `dialtone-server` on a free port of this machine, and the URL where it is ready.
     pub fn server<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> (Self, String) {
+        Self::server_on(&Ground::loopback(), args)
+    }
+
+    /// The same in the network of `ground`.
+    pub fn server_on<A: AsRef<OsStr>>(ground: &Ground, args: impl IntoIterator<Item = A>) -> (Self, String) {
+        let listen = ["--listen".to_owned(), format!("{}:0", ground.address())].map(OsString::from);
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
-        let server =
-            Self::start("dialtone-server", ["--listen", "127.0.0.1:0"].map(OsString::from).into_iter().chain(args));
+        let server = Self::start_on(ground, "dialtone-server", listen.into_iter().chain(args));
         let url = server.ready("dialtone-server ready on ");
         (server, url)
     }
 
     /// `dialtone-turn` on a free port of this machine, and its address, such as `127.0.0.1:3478`.
     pub fn turn<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> (Self, String) {
+        Self::turn_on(&Ground::loopback(), args)
+    }
+
+    /// The same in the network of `ground`.
+    pub fn turn_on<A: AsRef<OsStr>>(ground: &Ground, args: impl IntoIterator<Item = A>) -> (Self, String) {
+        let listen = ["--listen".to_owned(), format!("{}:0", ground.address())].map(OsString::from);
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
-        let relay =
-            Self::start("dialtone-turn", ["--listen", "127.0.0.1:0"].map(OsString::from).into_iter().chain(args));
+        let relay = Self::start_on(ground, "dialtone-turn", listen.into_iter().chain(args));
         let ready = relay.ready("dialtone-turn ready on ");
         let address = ready.split_whitespace().find_map(|at| at.strip_prefix("udp://"));
         let address = address.unwrap_or_else(|| panic!("no UDP address in {ready:?}")).to_owned();
@@ -115,6 +141,11 @@ impl Program {
     pub fn ready(&self, prefix: &str) -> String {
         let line = self.line(&format!("a line that begins with {prefix:?}"), |line| line.starts_with(prefix));
         line[prefix.len()..].to_owned()
+    }
+
+    /// Waits for a line on standard output that begins with `prefix`, longer than others wait; all of it.
+    pub fn answers(&self, prefix: &str, limit: Duration) -> String {
+        self.line_within(limit, &format!("a line that begins with {prefix:?}"), |line| line.starts_with(prefix))
     }
 
     /// Waits for a line on standard output that contains all of `words`.
@@ -154,7 +185,11 @@ impl Program {
     }
 
     fn line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
-        match self.stdout.wait_for(now() + LIMIT, is_it) {
+        self.line_within(LIMIT, what, is_it)
+    }
+
+    fn line_within(&self, limit: Duration, what: &str, is_it: impl Fn(&str) -> bool) -> String {
+        match self.stdout.wait_for(now() + limit, is_it) {
             Some(line) => line,
             None => panic!(
                 "{} did not say {what}\nstandard output:\n{}\nstandard error:\n{}",
