@@ -5,15 +5,20 @@
 // A step is one argument of words; the first word names a page, a letter. Each prints one line of JSON when it is done,
 // {"number", "step", "page", "atMs", ...}; after the first one that fails there is {"number", "step", "error", "snapshot"}
 // and status 1. Without steps there, each line of standard input is one, and one that fails ends nothing.
-//   a open /r/ROOM?QUERY     in a browser of its own; before it may stand `a browser firefox`
+//   a open /r/ROOM?QUERY     in a browser of its own, or where it is open already; before it may stand `a browser firefox`
+//                            or `a browser tabs`: Chromium with hidden tabs that are slowed down, as a person has it
+//   a wire [glare]           before it is opened: `a cut` ends its signaling without a goodbye until `a mend`; with glare an
+//                            offer of the other side waits until the page has sent one (wire.mjs)
 //   a join                   presses Join
 //   a wait STATE             until window.dialtone.state is that, such as waiting, connected or full
 //   a until EXPRESSION       until the expression is true; `d` in it is window.dialtone
 //   a for SECONDS            lets time pass; a call is something that lasts
 //   a say                    prints window.dialtone as "snapshot"
+//   a candidates             prints those that it has signaled as "candidates"; Chromium only
 //   a press NAME             mic, camera, screen, leave, again, quality, settings
 //   a key KEY                presses a key
 //   a reload   a close   a crash       as a person does; crash kills the browser
+//   a hide                   another tab comes in front; tells how often a second a timer of 20 ms goes off behind it
 //   a shot FILE              a picture of the page
 //   a axe                    fails on any finding of axe-core
 // Options: --loopback (pages may use 127.0.0.1), --no-permission (the real path of a visitor: .local candidates),
@@ -24,6 +29,8 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 import { launch as firefox } from "./firefox.mjs";
+import { hide, launch as tabs } from "./tabs.mjs";
+import { Wire } from "./wire.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -51,11 +58,12 @@ const FIREFOX_PREFS = {
  * Chromium; `flags` are added. Without `permission` a page gets neither camera nor plain addresses,
  * without `device` there is no camera.
  */
-export function launchChromium({ loopback = false, permission = true, device = true, flags = [] } = {}) {
+export function launchChromium({ loopback = false, permission = true, device = true, flags = [], hides = false } = {}) {
   const args = [...CHROMIUM_FLAGS, ...flags];
   if (device) args.push("--use-fake-device-for-media-stream");
   if (permission) args.push("--use-fake-ui-for-media-stream");
   if (loopback) args.push("--allow-loopback-in-peer-connection");
+  if (hides) return tabs(args);
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
 }
 
@@ -74,11 +82,22 @@ export async function openPage(browser, server, address, options = {}, prepare =
   page.on("console", (message) => {
     if (message.type() === "error") faults.push(message.text());
   });
+  const candidates = [];
+  page.on("websocket", (socket) => {
+    socket.on("framesent", ({ payload }) => candidates.push(...candidatesIn(String(payload))));
+  });
   await prepare?.(page);
+  await visit(page, server, address);
+  return { page, context, faults, candidates };
+}
+
+async function visit(page, server, address) {
   await page.goto(new URL(address, server).href, { waitUntil: "load" });
   await page.waitForFunction(() => window.dialtone !== undefined);
-  return { page, context, faults };
 }
+
+/** The ICE candidates in a message, in its description or by themselves. */
+const candidatesIn = (message) => message.match(/candidate:[^"\\]* typ [^"\\]*/g) ?? [];
 
 /** What the page tells tests. */
 export const snapshot = (page) => page.evaluate(() => window.dialtone);
@@ -118,6 +137,7 @@ const BUTTONS = {
 export class Stage {
   #options;
   #kinds = new Map();
+  #wires = new Map();
   #open = new Map();
   #shared = null;
   #begun = performance.now();
@@ -153,8 +173,9 @@ export class Stage {
   async #do(name, verb, argument) {
     const { limit } = this.#options;
     if (verb === "browser") return void this.#kinds.set(name, argument);
+    if (verb === "wire") return void this.#wires.set(name, new Wire({ glare: argument === "glare" }));
     if (verb === "open") return this.#openPage(name, argument);
-    const { page, browser, context, faults } = this.page(name);
+    const { page, browser, context, faults, candidates } = this.page(name);
     switch (verb) {
       case "join":
         return void (await page.click("#join"));
@@ -166,6 +187,8 @@ export class Stage {
         return void (await new Promise((done) => setTimeout(done, Number(argument) * 1000)));
       case "say":
         return { snapshot: await snapshot(page), faults };
+      case "candidates":
+        return { candidates };
       case "press":
         return void (await page.click(BUTTONS[argument] ?? argument));
       case "key":
@@ -180,10 +203,15 @@ export class Stage {
         return {};
       case "crash":
         this.#open.delete(name);
-        if (browser.kill) return void browser.kill();
+        if (browser.kill) return void (await browser.kill());
         // Playwright keeps the process to itself; its page can be killed all the same.
         await page.goto("chrome://crash").catch(() => {});
         return void (await browser.close());
+      case "cut":
+      case "mend":
+        return void (await this.#wires.get(name)[verb]());
+      case "hide":
+        return { ticks: await hide(context, page) };
       case "shot":
         return void (await page.screenshot({ path: argument }));
       case "axe": {
@@ -198,15 +226,18 @@ export class Stage {
 
   async #openPage(name, address) {
     const { server, oneBrowser, locale } = this.#options;
-    const isFirefox = this.#kinds.get(name) === "firefox";
+    const known = this.#open.get(name);
+    if (known !== undefined) return visit(known.page, server, address);
+    const kind = this.#kinds.get(name);
+    const isFirefox = kind === "firefox";
     const launch = isFirefox ? launchFirefox : launchChromium;
     const begun = performance.now();
-    const shared = oneBrowser && !isFirefox;
+    const shared = oneBrowser && !isFirefox && kind !== "tabs";
     if (shared) this.#shared ??= await launch(this.#options);
-    const browser = shared ? this.#shared : await launch(this.#options);
+    const browser = shared ? this.#shared : await launch({ ...this.#options, hides: kind === "tabs" });
     const options = locale === undefined || isFirefox ? {} : { locale };
     try {
-      const opened = await openPage(browser, server, address, options);
+      const opened = await openPage(browser, server, address, options, (page) => this.#wires.get(name)?.route(page));
       this.#open.set(name, { browser, ...opened });
     } catch (error) {
       await browser.close();
@@ -238,6 +269,8 @@ function read(words) {
 async function main() {
   const { options, steps } = read(process.argv.slice(2));
   const stage = new Stage(options);
+  // Whoever ends this ends the browsers with it.
+  process.once("SIGTERM", () => stage.close().finally(() => process.exit(143)));
   let status = 0;
   let number = 0;
   for await (const step of steps.length > 0 ? steps : createInterface({ input: process.stdin })) {

@@ -12,12 +12,20 @@ ip link add a0 type veth peer name a1
 ip addr add 192.0.2.1/24 dev a0
 ip link set a0 up
 ip link set a1 up
+# A page without permission shows the one address that this route would take; without it, it has none.
+ip route add default dev a0
 # An address of IPv6 takes a second to be ready, and nobody asked for one.
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
 echo ready
 exec sleep infinity";
 
-/// The loopback interface of this machine, or a network that has a cable too: Firefox gathers nothing without one.
+/// The same for a network without any cable.
+const LONELY: &str = "ip link set lo up
+echo ready
+exec sleep infinity";
+
+/// The loopback interface of this machine, a network that has a cable too (Firefox gathers nothing without one), or one
+/// that has loopback and nothing else.
 #[derive(Debug)]
 pub struct Ground {
     /// Keeps the network of its own.
@@ -37,13 +45,25 @@ impl Ground {
     /// # Errors
     /// This machine refuses it; what it said.
     pub fn cable() -> Result<Self, String> {
+        Self::of_its_own(CABLE, Ipv4Addr::new(192, 0, 2, 1))
+    }
+
+    /// A network of its own with loopback alone, as a container without a network has it.
+    ///
+    /// # Errors
+    /// This machine refuses it; what it said.
+    pub fn lonely() -> Result<Self, String> {
+        Self::of_its_own(LONELY, Ipv4Addr::LOCALHOST)
+    }
+
+    fn of_its_own(script: &str, address: Ipv4Addr) -> Result<Self, String> {
         let tried = unshare().arg("true").output().map_err(|error| format!("unshare: {error}"))?;
         if !tried.status.success() {
             return Err(String::from_utf8_lossy(&tried.stderr).trim().to_owned());
         }
-        let keeper = Program::spawn("unshare", unshare().args(["sh", "-euc", CABLE]));
+        let keeper = Program::spawn("unshare", unshare().args(["sh", "-euc", script]));
         keeper.ready("ready");
-        Ok(Self { keeper: Some(keeper), address: Ipv4Addr::new(192, 0, 2, 1).into() })
+        Ok(Self { keeper: Some(keeper), address: address.into() })
     }
 
     /// The address that programs listen at and send from.

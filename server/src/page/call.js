@@ -46,7 +46,8 @@ export class Call {
 
   /**
    * `send(message)` gives a signal to the server, `local()` says what to send (see Link), `config()` gives the
-   * RTCConfiguration; `codec` is preferred; `rule` is for tests: "always" offers whatever the ids say, "never" waits.
+   * RTCConfiguration; `codec` is preferred; `rule` is for tests: whatever the ids say, "always" offers, "insist"
+   * does and takes no other offer until it is answered, "never" leaves it to the other side.
    */
   constructor({ send, tell, local, config, codec, rule }) {
     this.#options = { send, tell, local, config, codec, rule };
@@ -160,12 +161,14 @@ export class Call {
   /** Where the other one's id is not known, waiting is right: its offer will tell. */
   #offerOrWait() {
     const { rule } = this.#options;
-    if (rule === "always" || (rule !== "never" && this.#isImpolite())) this.#makeOffer(false);
-    else this.#after("offer", PATIENCE.offer, () => this.#makeOffer(false));
+    if (rule === "always" || this.#isImpolite()) this.#makeOffer(false);
+    else if (rule !== "never") this.#after("offer", PATIENCE.offer, () => this.#makeOffer(false));
   }
 
   /** Session ids are compared by their bytes, which for the letters of ids is how strings compare. */
   #isImpolite() {
+    const { rule } = this.#options;
+    if (rule === "insist" || rule === "never") return rule === "insist";
     return this.#me !== null && this.#other !== null && this.#me < this.#other;
   }
 
@@ -184,6 +187,7 @@ export class Call {
     } else if (this.#offer !== "none") {
       if (this.#isImpolite()) {
         this.#ignored = sdp;
+        if (this.#options.rule === "insist") return;
         this.#after("glare", PATIENCE.offer, () => {
           this.#takeBack();
           this.#accept(this.#ignored);

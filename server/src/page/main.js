@@ -4,7 +4,8 @@
 //          &judge=1 or 0    reads the far end's stamps and tone, or does not [with media=pattern it does]
 //          &policy=relay    relayed candidates only
 //          &codec=H264      the video codec to prefer
-//          &offer=always    offers, or with `never` waits, whatever the session ids say
+//          &offer=RULE      whatever the session ids say: `always` offers, `insist` does and takes no other offer until
+//                           it is answered, `never` leaves it to the other side
 // `window.dialtone` is what tests read; nothing can be changed through it.
 
 import { Call } from "./call.js";
@@ -331,11 +332,16 @@ function snapshot() {
     problems: { audio: media.problem("audio"), video: media.problem("video") },
     connection: call?.pc?.connectionState ?? null,
     pattern: pattern === null ? null : { peer: pattern.peer, toneHz: pattern.toneHz },
-    far: judge?.snapshot ?? null,
+    far: judge === null ? null : { ...judge.snapshot, isBlind: isBlind() },
     stats,
     marks,
   };
   return structuredClone(copy);
+}
+
+/** Whether no picture can be judged for now: Firefox shows none where nobody looks, and only shown ones are read there. */
+function isBlind() {
+  return document.hidden && typeof MediaStreamTrackProcessor !== "function";
 }
 
 /** Milliseconds since 1970 with fractions, comparable with other processes on this machine. */

@@ -108,7 +108,9 @@ function summary(now, before) {
 function pairOf(pair) {
   const side = (candidate) => ({
     type: candidate?.candidateType ?? "unknown",
-    protocol: candidate?.relayProtocol ?? candidate?.protocol ?? "unknown",
+    protocol: candidate?.protocol ?? "unknown",
+    // How the relay itself is reached; browsers tell it of their own candidates only.
+    relayProtocol: candidate?.relayProtocol || null,
     address: candidate?.address ? `${candidate.address}:${candidate.port}` : null,
   });
   return pair === null ? null : { local: side(pair.local), remote: side(pair.remote) };

@@ -16,6 +16,11 @@ const MOST_KEPT = 256;
 const MOST_REFUSALS = 40;
 /** What is no answer to anything that we asked for. */
 const NOTICES = ["RESUME_REFUSED", "GOING_AWAY"];
+/** How often to dial for a goodbye; the server gives the seat up by itself not much later. */
+const MOST_GOODBYES = 6;
+
+/** The one that has left while the server could not be told, and still tries to tell it. */
+let parting = null;
 
 export class Signaling {
   #url;
@@ -62,6 +67,7 @@ export class Signaling {
 
   start() {
     addEventListener("online", this.hurry);
+    if (parting?.#room === this.#room) this.#follow(parting);
     this.#dial();
   }
 
@@ -83,12 +89,32 @@ export class Signaling {
 
   /** Gives the seat up and ends the session; nothing is told any more. */
   leave() {
+    const isHeard = this.#joined || !this.#joinedBefore;
     this.#leaving = true;
     removeEventListener("online", this.hurry);
     clearTimeout(this.#dialTimer);
     clearTimeout(this.#joinTimer);
-    this.#stomp?.send(`/app/rooms/${this.#room}/leave`);
-    this.#stomp?.disconnect();
+    if (this.#stomp !== null) this.#goodbye(this.#stomp);
+    if (isHeard) return;
+    // Else the other side would wait for us, and we find the room full, for as long as the server keeps the seat.
+    parting = this;
+    this.#attempt = 0;
+    if (this.#stomp === null) this.#dial();
+  }
+
+  #goodbye(stomp) {
+    stomp.send(`/app/rooms/${this.#room}/leave`);
+    stomp.disconnect();
+  }
+
+  /** In place of one that could not say goodbye: its seat is given up before a new one is taken. */
+  #follow(old) {
+    parting = null;
+    clearTimeout(old.#dialTimer);
+    old.#stomp?.abort("another one follows");
+    if (this.#resume !== null || old.#resume === null) return;
+    this.#resume = old.#resume;
+    this.#oldSeat = true;
   }
 
   #dial() {
@@ -108,6 +134,10 @@ export class Signaling {
   }
 
   #connected(stomp) {
+    if (this.#leaving) {
+      if (parting === this) parting = null;
+      return this.#goodbye(stomp);
+    }
     const room = `/topic/rooms/${this.#room}`;
     stomp.subscribe("/user/queue/me", (body) => this.#me(body));
     stomp.subscribe("/user/queue/system", (body) => this.#notice(body));
@@ -175,7 +205,11 @@ export class Signaling {
     clearTimeout(this.#joinTimer);
     this.#stomp = null;
     this.#joined = false;
-    if (this.#leaving) return;
+    if (this.#leaving && parting !== this) return;
+    if (this.#leaving && this.#attempt >= MOST_GOODBYES) {
+      parting = null;
+      return;
+    }
     if (!this.#lossTold) {
       this.#lossTold = true;
       this.#told("lost", words);

@@ -146,7 +146,8 @@ export class View {
       document.querySelector(`[data-stat="${name}"]`).textContent = text;
     };
     const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-    const side = ({ type, protocol, address }) => [t(`kinds.${type}`), protocol.toUpperCase(), address].filter(Boolean).join(" ");
+    const side = ({ type, protocol, relayProtocol, address }) =>
+      [t(`kinds.${type}`), (relayProtocol ?? protocol).toUpperCase(), address].filter(Boolean).join(" ");
     const media = ({ videoKbps, audioKbps, width, height, fps, videoCodec, audioCodec }) => {
       if (videoKbps + audioKbps === 0) return t("nothing");
       const picture = videoKbps === 0 ? [] : [`${width}×${height}`, `${number.format(Math.round(fps))} fps`, videoCodec];
