@@ -142,6 +142,7 @@ impl Call {
             RtcEvent::IceState(state) => self.ice_state(state),
             RtcEvent::Connected => self.connected(),
             RtcEvent::Disconnected => self.interrupted(now),
+            RtcEvent::RelayLost => self.relay_lost(now),
             RtcEvent::Failed => self.failed(now),
             RtcEvent::DtlsAlert { by_us, alert } => self.dtls_alert(by_us, alert),
             RtcEvent::Closed => {}

@@ -115,6 +115,7 @@ impl Call {
 
     fn remote_offer(&mut self, now: Instant, sdp: String) {
         self.timers.stop(Timer::Offer);
+        self.offered_in_interruption(now);
         self.outputs.push_back(Output::Progress(Phase::OfferReceived));
         let collision = self.negotiation.local != LocalOffer::None;
         if collision && self.is_impolite() {

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use super::timers::Timer;
 use super::{Call, DescriptionKind, EndReason, IceState, Output, Phase, Stage};
 
-/// How soon after a change of network the connection to the server knows whether it is lost, too.
+/// How soon after a change of network, or the loss of a relay, the connection to the server knows whether it is lost, too.
 const SIGNALING_NOTICES: Duration = Duration::from_millis(100);
+
+/// What the polite side leaves to the other one's offer where both may have noticed the same loss.
+const FIRST_OFFER: Duration = Duration::from_millis(500);
 
 impl Call {
     pub(super) fn ice_state(&mut self, state: IceState) {
@@ -60,6 +63,25 @@ impl Call {
         }
         if self.stage == Stage::Interrupted {
             self.timers.set(Timer::Restart, now + SIGNALING_NOTICES);
+        }
+    }
+
+    /// The relay in use is gone. The engine would notice by the silence, seconds later. When the relay itself went down the
+    /// other side has lost it as well, so the polite side leaves the first offer to it.
+    pub(super) fn relay_lost(&mut self, now: Instant) {
+        if self.stage != Stage::Connected {
+            return;
+        }
+        self.interrupted(now);
+        let patience = if self.is_impolite() { SIGNALING_NOTICES } else { FIRST_OFFER };
+        self.timers.set(Timer::Restart, now + patience);
+    }
+
+    /// The other side offers while media is cut: whatever that is, it looks for a path. The polite side waits for what
+    /// comes of it.
+    pub(super) fn offered_in_interruption(&mut self, now: Instant) {
+        if self.stage == Stage::Interrupted && !self.is_impolite() {
+            self.timers.set(Timer::Restart, now + self.patience.offer * 4);
         }
     }
 

@@ -54,6 +54,22 @@ impl Harness {
     }
 }
 
+/// A call of `me` with `other` over which media flows.
+fn connected(me: &str, other: &str) -> Harness {
+    let (mut harness, _) = Harness::ready(me, other);
+    if me < other {
+        harness.rtc(local(Offer));
+        harness.from(other, description(Answer));
+        harness.rtc(RtcEvent::RemoteAccepted { kind: Answer });
+    } else {
+        harness.from(other, description(Offer));
+        harness.rtc(RtcEvent::RemoteAccepted { kind: Offer });
+        harness.rtc(local(Answer));
+    }
+    harness.rtc(RtcEvent::Connected);
+    harness
+}
+
 fn sid(text: &str) -> SessionId {
     SessionId::parse(text).unwrap()
 }
@@ -449,6 +465,31 @@ fn a_restart_after_a_change_of_network_waits_for_the_server_where_that_was_lost_
     a.server(FromServer::Back);
     let outputs = a.next_deadline();
     assert!(outputs.contains(&progress(Phase::IceRestart)), "{outputs:?}");
+}
+
+#[test]
+fn a_relay_that_is_lost_is_restarted_by_the_caller_and_by_the_callee_only_when_no_offer_comes() {
+    let restart = [progress(Phase::IceRestart), Output::Rtc(RtcCommand::CreateOffer { ice_restart: true })];
+    let (mut a, mut b) = (connected("a", "b"), connected("b", "a"));
+    for side in [&mut a, &mut b] {
+        assert_eq!(side.rtc(RtcEvent::RelayLost), [progress(Phase::Interrupted)]);
+        assert_eq!(side.rtc(RtcEvent::RelayLost), [], "one loss is enough");
+    }
+    let lost = a.now;
+    assert_eq!(a.next_deadline(), restart);
+    assert!(a.now - lost < Duration::from_millis(200), "long before ICE notices");
+
+    let own = b.call.poll_timeout().unwrap();
+    assert!(own - lost < Duration::from_secs(1) && own > a.now, "the caller is first");
+    b.now = a.now;
+    b.from("a", description(Offer));
+    assert!(b.call.poll_timeout().unwrap() > own + Duration::from_secs(1), "what comes of it is waited for");
+    assert_eq!(b.rtc(RtcEvent::IceState(IceState::Connected)), [progress(Phase::Connected)]);
+    assert_eq!(b.call.poll_timeout(), None);
+
+    let mut alone = connected("b", "a");
+    alone.rtc(RtcEvent::RelayLost);
+    assert_eq!(alone.next_deadline(), restart, "the other side has another relay, and noticed nothing");
 }
 
 #[test]

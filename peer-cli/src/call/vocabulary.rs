@@ -132,6 +132,9 @@ pub enum RtcEvent {
     Connected,
     /// Nothing has come for some seconds; it may heal by itself.
     Disconnected,
+    /// The connection to the relay that the media goes through broke, and its allocation is gone with it (RFC 8656
+    /// section 3.1): nothing comes that way any more.
+    RelayLost,
     /// The connection does not come, or does not come back by itself.
     Failed,
     /// A fatal DTLS alert passed while the handshake went on (RFC 5246 section 7.2.2): it will not end well.

@@ -21,6 +21,8 @@ pub enum Milestone {
     FirstSound,
     /// An address of this machine is gone.
     NetworkChanged,
+    /// The connection to the relay in use broke.
+    RelayLost,
     /// We hang up.
     HungUp,
 }
@@ -45,6 +47,7 @@ impl Milestone {
             Self::FirstPicture => ("first-picture", "first picture decoded"),
             Self::FirstSound => ("first-sound", "first sound decoded"),
             Self::NetworkChanged => ("network-changed", "the network changed"),
+            Self::RelayLost => ("relay-lost", "the connection to the relay broke"),
             Self::HungUp => ("hung-up", "hanging up"),
             Self::Call(phase) => match phase {
                 Phase::Joined => ("joined", "joined the room"),

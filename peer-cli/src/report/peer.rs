@@ -92,8 +92,8 @@ pub struct PhaseStamp {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Interruption {
-    /// When it was noticed, in milliseconds since the peers were started: at once where an address of this machine is
-    /// gone, else some seconds after the last packet.
+    /// When it was noticed, in milliseconds since the peers were started: at once where an address of this machine, or
+    /// the connection to the relay in use, is gone, else some seconds after the last packet.
     pub at_ms: f64,
     /// How long it was until media could flow again, in milliseconds; up to the peer's last milestone where it never could.
     pub ms: f64,
@@ -101,6 +101,8 @@ pub struct Interruption {
     pub recovered: bool,
     /// Whether an address of this machine had gone: a change of network.
     pub network_changed: bool,
+    /// Whether the connection to the relay in use broke, over TCP or TLS.
+    pub relay_lost: bool,
 }
 
 impl Interruption {
@@ -108,17 +110,19 @@ impl Interruption {
     pub fn all(phases: &[PhaseStamp]) -> Vec<Self> {
         let mut all = Vec::new();
         let mut open: Option<Self> = None;
-        let mut changed = None;
+        let (mut changed, mut broke) = (None, None);
         for PhaseStamp { phase, at_ms } in phases {
             match phase.as_str() {
                 "network-changed" => {
                     changed = Some(*at_ms);
                     open.iter_mut().for_each(|open| open.network_changed = true);
                 }
+                "relay-lost" => broke = Some(*at_ms),
                 "interrupted" if open.is_none() => {
-                    // The call hears of a change of network right after it was noticed.
-                    let network_changed = changed.is_some_and(|changed| at_ms - changed < 100.0);
-                    open = Some(Self { at_ms: *at_ms, network_changed, ..Self::default() });
+                    // The call hears of either right after it was noticed.
+                    let just = |then: Option<f64>| then.is_some_and(|then| at_ms - then < 100.0);
+                    let (network_changed, relay_lost) = (just(changed), just(broke));
+                    open = Some(Self { at_ms: *at_ms, network_changed, relay_lost, ..Self::default() });
                 }
                 "connected" | "hung-up" => {
                     let recovered = phase == "connected";
@@ -275,14 +279,19 @@ mod tests {
             ("signaling-back", 5000.0),
             ("connected", 6001.0),
             ("interrupted", 9000.0),
+            ("connected", 9200.0),
+            ("relay-lost", 9300.0),
+            ("interrupted", 9300.0),
             ("hung-up", 9500.0),
         ];
         let phases: Vec<_> =
             phases.map(|(phase, at_ms)| PhaseStamp { phase: phase.to_owned(), at_ms }).into_iter().collect();
-        let moved = Interruption { at_ms: 4001.0, ms: 2000.0, recovered: true, network_changed: true };
-        let lost = Interruption { at_ms: 9000.0, ms: 500.0, recovered: false, network_changed: false };
-        assert_eq!(Interruption::all(&phases), [moved, lost.clone()]);
-        assert_eq!(Interruption::all(&phases[5..6]), [Interruption { ms: 0.0, ..lost }]);
+        let moved =
+            Interruption { at_ms: 4001.0, ms: 2000.0, recovered: true, network_changed: true, relay_lost: false };
+        let silent = Interruption { at_ms: 9000.0, ms: 200.0, recovered: true, ..Interruption::default() };
+        let broken = Interruption { at_ms: 9300.0, ms: 200.0, relay_lost: true, ..Interruption::default() };
+        assert_eq!(Interruption::all(&phases), [moved, silent.clone(), broken]);
+        assert_eq!(Interruption::all(&phases[5..6]), [Interruption { ms: 0.0, recovered: false, ..silent }]);
         assert_eq!(Interruption::all(&[]), []);
     }
 

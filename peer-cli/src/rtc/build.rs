@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use tokio::sync::mpsc;
 use webrtc::{
     error::{Error, Result as StackResult},
     peer_connection::{PeerConnection, PeerConnectionBuilder},
@@ -10,8 +11,15 @@ use webrtc::{
 };
 
 use super::{
-    IceServer, MediaKind, RtcConfig, RtcError, engine, events::Shared, handler::Handler, layer, media::Outgoing,
-    packets, prompt::Prompt, watch::Watching,
+    IceServer, MediaKind, RtcConfig, RtcError, engine,
+    events::Shared,
+    handler::Handler,
+    layer,
+    media::Outgoing,
+    packets,
+    prompt::Prompt,
+    turn_stream::{Bridge, Broken},
+    watch::Watching,
 };
 
 /// Opens the sockets and puts the stack together; nothing is sent yet.
@@ -19,6 +27,7 @@ pub(super) async fn build(
     config: &RtcConfig,
     shared: &Arc<Shared>,
     mdns: bool,
+    broken: &mpsc::Sender<Broken>,
 ) -> Result<Arc<dyn PeerConnection>, RtcError> {
     let (media_engine, registry) =
         engine::media(config, shared).map_err(|error| setup("registering the codecs", &error))?;
@@ -29,7 +38,7 @@ pub(super) async fn build(
             runtime = layer::around(runtime, Prompt::default());
         }
         if !streams.is_empty() {
-            runtime = layer::around(runtime, Arc::new(streams));
+            runtime = layer::around(runtime, Bridge::new(Arc::new(streams), broken.clone()));
         }
         builder = builder.with_runtime(layer::around(runtime, Watching::new(shared, config.relay_only)));
     }

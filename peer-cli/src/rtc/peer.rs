@@ -20,6 +20,7 @@ use super::{
     incoming,
     media::Outgoing,
     stats,
+    turn_stream::{BROKEN_QUEUE, tell_lost},
 };
 use crate::{
     call::{CommandKind, RtcCommand, RtcEvent},
@@ -63,10 +64,11 @@ impl Peer {
         engine::configuration(&config)?;
 
         let shared = Shared::start(events);
-        let pc = match build(&config, &shared, config.mdns).await {
+        let (broken, broken_streams) = mpsc::channel(BROKEN_QUEUE);
+        let pc = match build(&config, &shared, config.mdns, &broken).await {
             Err(error) if config.mdns => {
                 tracing::warn!(%error, "no multicast DNS: .local candidates stay unresolved");
-                build(&config, &shared, false).await?
+                build(&config, &shared, false, &broken).await?
             }
             built => built?,
         };
@@ -81,6 +83,7 @@ impl Peer {
         for outgoing in [&audio, &video].into_iter().flatten() {
             shared.own(incoming::receive_feedback(Arc::clone(&shared), Arc::clone(outgoing)));
         }
+        shared.own(tell_lost(Arc::clone(&pc), Arc::clone(&shared), broken_streams));
         Ok(Self {
             pc,
             shared,

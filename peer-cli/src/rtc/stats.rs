@@ -102,6 +102,13 @@ pub(super) async fn read(pc: &dyn PeerConnection) -> Option<PairStats> {
     Some(stats)
 }
 
+/// Whether the nominated pair goes through the relay that lends this address.
+pub(super) async fn is_selected(pc: &dyn PeerConnection, relayed: SocketAddr) -> bool {
+    let Some(ice) = ice_transport(pc).await else { return false };
+    let selected = ice.get_selected_candidate_pair().await.ok().flatten();
+    selected.is_some_and(|pair| kind(pair.local()) == Some(CandidateKind::Relay) && is_at(pair.local(), relayed))
+}
+
 /// Names the pairs that were tried by the candidates they are made of.
 pub(super) async fn pairs(pc: &dyn PeerConnection, tried: Vec<(Way, Tried, Option<SocketAddr>)>) -> Vec<PairTried> {
     let (mut locals, mut remotes, mut selected, mut over) = (Vec::new(), Vec::new(), None, false);

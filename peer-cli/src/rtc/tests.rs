@@ -123,7 +123,11 @@ impl Side {
                 }
                 RtcEvent::Connected => self.connected = true,
                 RtcEvent::Closed => self.closed += 1,
-                RtcEvent::GatheringComplete | RtcEvent::IceState(_) | RtcEvent::Disconnected | RtcEvent::Failed => {}
+                RtcEvent::GatheringComplete
+                | RtcEvent::IceState(_)
+                | RtcEvent::RelayLost
+                | RtcEvent::Disconnected
+                | RtcEvent::Failed => {}
                 RtcEvent::DtlsAlert { by_us, alert } => self.alerts.push((by_us, alert)),
             },
             PeerEvent::Rtp { kind: MediaKind::Video, codec, clock_rate, packet, .. } => {

@@ -6,7 +6,8 @@
 //! the server is found out as it would be over UDP; what comes back appears to come from there.
 //!
 //! An allocation belongs to its connection (RFC 8656 section 3.1). When that breaks the next message opens a new one,
-//! on which the server knows no allocation; the stack makes its next one when ICE restarts.
+//! on which the server knows no allocation; the stack makes its next one when ICE restarts. So each break is told, and
+//! [`tell_lost`] says whether the call went that way.
 
 mod frames;
 mod line;
@@ -18,11 +19,20 @@ use std::{
     sync::Arc,
 };
 
-use webrtc::runtime::AsyncUdpSocket;
+use tokio::sync::mpsc;
+use webrtc::{peer_connection::PeerConnection, runtime::AsyncUdpSocket};
 
 pub(crate) use self::frames::{Frames, append};
 use self::socket::BridgedSocket;
-use super::layer::Layer;
+use super::{
+    events::{Shared, lock},
+    layer::Layer,
+    stats,
+};
+use crate::call::RtcEvent;
+
+/// Broken connections that wait to be looked at; a call has one for each socket and server.
+pub(super) const BROKEN_QUEUE: usize = 32;
 
 /// A TURN server to be reached over a stream.
 #[derive(Clone)]
@@ -40,32 +50,34 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The servers of one connection, numbered; the number makes the address.
+/// The servers of one peer, numbered; the number makes the address.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Streams(Vec<Target>);
+pub(super) struct Streams {
+    targets: Vec<Target>,
+}
 
 impl Streams {
     /// The url under which the stack finds the server; the number of servers is bounded by the caller's list.
     pub(super) fn add(&mut self, target: Target) -> String {
-        let number = self.0.iter().position(|known| known.same_place(&target)).unwrap_or_else(|| {
-            self.0.push(target);
-            self.0.len() - 1
+        let number = self.targets.iter().position(|known| known.same_place(&target)).unwrap_or_else(|| {
+            self.targets.push(target);
+            self.targets.len() - 1
         });
         format!("turn:{}?transport=udp", name(number))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.targets.is_empty()
     }
 
     fn addresses(&self, host: &str) -> Option<Vec<SocketAddr>> {
-        let number = (0..self.0.len()).find(|&number| host == name(number))?;
+        let number = (0..self.targets.len()).find(|&number| host == name(number))?;
         Some(vec![v4(number), v6(number)])
     }
 
     fn target(&self, address: SocketAddr) -> Option<&Target> {
         let number = usize::from(address.port()).checked_sub(1)?;
-        [v4(number), v6(number)].contains(&address).then(|| self.0.get(number))?
+        [v4(number), v6(number)].contains(&address).then(|| self.targets.get(number))?
     }
 }
 
@@ -94,13 +106,48 @@ fn port(number: usize) -> u16 {
     u16::try_from(number + 1).unwrap_or(u16::MAX)
 }
 
-impl Layer for Arc<Streams> {
+/// A connection to a TURN server that was open is so no more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Broken {
+    /// The socket that it stood behind.
+    local: SocketAddr,
+    /// Where the stack takes the server to be.
+    server: SocketAddr,
+}
+
+/// Tells [`RtcEvent::RelayLost`] when the media went over a connection that broke.
+pub(super) async fn tell_lost(pc: Arc<dyn PeerConnection>, shared: Arc<Shared>, mut broken: mpsc::Receiver<Broken>) {
+    while let Some(Broken { local, server }) = broken.recv().await {
+        let relayed = lock(shared.checks()).relayed(local, server);
+        if let Some(relayed) = relayed
+            && stats::is_selected(&*pc, relayed).await
+        {
+            shared.tell(RtcEvent::RelayLost);
+        }
+    }
+}
+
+/// The layer in which those addresses are streams.
+#[derive(Debug)]
+pub(super) struct Bridge {
+    streams: Arc<Streams>,
+    broken: mpsc::Sender<Broken>,
+}
+
+impl Bridge {
+    /// Each connection that breaks is told to `broken`.
+    pub(super) fn new(streams: Arc<Streams>, broken: mpsc::Sender<Broken>) -> Self {
+        Self { streams, broken }
+    }
+}
+
+impl Layer for Bridge {
     fn socket(&self, inner: Arc<dyn AsyncUdpSocket>, local: SocketAddr) -> Arc<dyn AsyncUdpSocket> {
-        Arc::new(BridgedSocket::new(inner, local, Self::clone(self)))
+        Arc::new(BridgedSocket::new(inner, local, Arc::clone(&self.streams), self.broken.clone()))
     }
 
     fn addresses(&self, host: &str) -> Option<Vec<SocketAddr>> {
-        Streams::addresses(self, host)
+        self.streams.addresses(host)
     }
 }
 

@@ -124,7 +124,11 @@ pub(super) fn missed(expectations: &[Checked], warning: bool) -> impl Iterator<I
 /// When media could not flow though it did before, and for how long.
 pub(super) fn interruptions(peer: &PeerEvidence) -> impl Iterator<Item = String> {
     peer.interruptions.iter().map(|gone| {
-        let why = if gone.network_changed { ", when its network changed" } else { "" };
+        let why = match (gone.network_changed, gone.relay_lost) {
+            (true, _) => ", when its network changed",
+            (false, true) => ", when the connection to its relay broke",
+            (false, false) => "",
+        };
         let until = if gone.recovered { "until media could flow again" } else { "until the end" };
         let (name, at, length) = (&peer.name, gone.at_ms / 1000.0, gone.ms / 1000.0);
         format!("{name} lost its path for media at {at:.1} s{why}; it took {length:.1} s {until}")

@@ -115,8 +115,8 @@ fn a_relay_that_is_restarted_in_mid_call_is_found_again_over_tls() {
     is_found_again(Stream::Tls);
 }
 
-/// The connections break, and with them the allocations are gone. ICE notices the silence after five seconds and is
-/// restarted two later.
+/// The connections break, and with them the allocations are gone. ICE would notice the silence after five seconds and be
+/// restarted two later; but that a connection broke is known at once.
 fn is_found_again(stream: Stream) {
     /// Some two seconds of both sides' pictures.
     const ENOUGH: u64 = 400_000;
@@ -142,10 +142,14 @@ fn is_found_again(stream: Stream) {
     let call = call.wait_for_file(&report);
     assert_test_signals_both_ways(&call);
     assert_relayed(&call);
-    let restarts = (0..2).filter(|peer| call.phases(*peer).contains(&"ice-restart")).count();
-    assert!(restarts > 0, "ICE is restarted: {}", call.report);
+    let restarted: Vec<_> = (0..2).filter(|peer| call.phases(*peer).contains(&"ice-restart")).collect();
+    assert!(!restarted.is_empty(), "ICE is restarted: {}", call.report);
+    for peer in restarted {
+        let phases = ["connected", "relay-lost", "interrupted", "ice-restart", "connected", "hung-up"];
+        assert_phases(&call, peer, &phases);
+        assert_eq!(call.at(&format!("/peers/{peer}/interruptions/0/relay_lost")), true, "{}", call.report);
+    }
     for peer in 0..2 {
-        assert_phases(&call, peer, &["connected", "interrupted", "connected", "hung-up"]);
         let used = call.text(&format!("/peers/{peer}/pair/local_address"));
         assert_ne!(used, first_relayed(&call, peer), "the allocation is a new one: {}", call.report);
     }
@@ -155,7 +159,7 @@ fn is_found_again(stream: Stream) {
         // How long media was away is told, and at the end it was there.
         for kind in ["video", "audio"] {
             let away = number(&format!("{kind}/longest_gap_ms"));
-            assert!((1000.0..20_000.0).contains(&away), "{kind} was away for {away} ms: {}", call.report);
+            assert!((100.0..20_000.0).contains(&away), "{kind} was away for {away} ms: {}", call.report);
         }
         assert!(number("video/picture_quiet_ms") < 1000.0, "{}", call.report);
         assert!(number("audio/sound_quiet_ms") < 1000.0, "{}", call.report);

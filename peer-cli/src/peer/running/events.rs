@@ -72,6 +72,9 @@ impl Running {
                 if event == RtcEvent::Connected {
                     self.connected();
                 }
+                if event == RtcEvent::RelayLost {
+                    self.diary.reached(Milestone::RelayLost, now());
+                }
                 if let RtcEvent::LocalCandidate(candidate) = &event {
                     self.chronicle.gathered(now(), candidate);
                 }

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Frames, Target, append};
+use super::{Broken, Frames, Target, append};
 
 /// Messages that wait for the connection: a second of video of some 2 Mbit/s. One more is dropped, as by a full
 /// interface: media over a stream that is too slow has to be thinned somewhere.
@@ -32,26 +32,84 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// What came from a server, and the address it appears to come from.
 pub(super) type Came = (SocketAddr, Bytes);
 
-/// Carries messages between `from_stack` and the server until the stack lets go of it.
-pub(super) async fn run(
-    target: Target,
-    local: IpAddr,
-    appears: SocketAddr,
-    mut from_stack: mpsc::Receiver<Bytes>,
-    to_stack: mpsc::Sender<Came>,
-) {
-    while let Some(first) = from_stack.recv().await {
-        let broke = match timeout(OPENING_LIMIT, open(&target, local)).await {
-            Ok(Ok(stream)) => {
-                tracing::debug!(?target, "connected to the TURN server");
-                let Err(error) = carry(stream, first, appears, &mut from_stack, &to_stack).await else { return };
-                error
+/// One connection, made anew whenever it broke and there is something to send.
+pub(super) struct Connection {
+    /// Where it leads.
+    pub(super) target: Target,
+    /// The socket that it stands behind; it begins at the same address.
+    pub(super) local: SocketAddr,
+    /// Where the stack takes the server to be.
+    pub(super) appears: SocketAddr,
+    /// What comes.
+    pub(super) to_stack: mpsc::Sender<Came>,
+    /// Who is told that it broke.
+    pub(super) broken: mpsc::Sender<Broken>,
+}
+
+impl Connection {
+    /// Carries messages between `from_stack` and the server until the stack lets go of it.
+    pub(super) async fn run(self, mut from_stack: mpsc::Receiver<Bytes>) {
+        let Self { target, local, appears, .. } = &self;
+        while let Some(first) = from_stack.recv().await {
+            let broke = match timeout(OPENING_LIMIT, open(target, local.ip())).await {
+                Ok(Ok(stream)) => {
+                    tracing::debug!(?target, "connected to the TURN server");
+                    let carried = self.carry(stream, first, &mut from_stack).await;
+                    let Err(error) = carried else { return };
+                    // Full: some others broke, too, and one is enough to look for another path.
+                    let _ = self.broken.try_send(Broken { local: *local, server: *appears });
+                    error
+                }
+                Ok(Err(error)) => error,
+                Err(_) => io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s"),
+            };
+            tracing::warn!(?target, error = %broke, "no connection to a TURN server; trying again");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Returns `Ok` when the stack has let go.
+    async fn carry(
+        &self,
+        stream: Box<dyn Stream>,
+        first: Bytes,
+        from_stack: &mut mpsc::Receiver<Bytes>,
+    ) -> io::Result<()> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let up = async {
+            let mut out = BytesMut::new();
+            let mut next = Some(first);
+            while let Some(message) = next {
+                append(&mut out, &message);
+                while let Ok(message) = from_stack.try_recv() {
+                    append(&mut out, &message);
+                }
+                timeout(WRITE_LIMIT, async {
+                    writer.write_all_buf(&mut out).await?;
+                    writer.flush().await
+                })
+                .await
+                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "nothing could be written for 10 s"))??;
+                next = from_stack.recv().await;
             }
-            Ok(Err(error)) => error,
-            Err(_) => io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 s"),
+            io::Result::Ok(())
         };
-        tracing::warn!(?target, error = %broke, "no connection to a TURN server; trying again");
-        tokio::time::sleep(PAUSE).await;
+        let down = async {
+            let mut frames = Frames::default();
+            loop {
+                if reader.read_buf(frames.buffer()).await? == 0 {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
+                }
+                while let Some(message) = frames.next().map_err(io::Error::other)? {
+                    // The reader of the socket may be behind; a datagram would be lost then, too.
+                    let _ = self.to_stack.try_send((self.appears, message));
+                }
+            }
+        };
+        tokio::select! {
+            done = up => done,
+            broke = down => broke,
+        }
     }
 }
 
@@ -86,49 +144,4 @@ async fn secure(target: &Target, stream: tokio::net::TcpStream) -> io::Result<Bo
     let Some(config) = &target.tls else { return Ok(Box::new(stream)) };
     let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
     Ok(Box::new(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?))
-}
-
-/// Returns `Ok` when the stack has let go.
-async fn carry(
-    stream: Box<dyn Stream>,
-    first: Bytes,
-    appears: SocketAddr,
-    from_stack: &mut mpsc::Receiver<Bytes>,
-    to_stack: &mpsc::Sender<Came>,
-) -> io::Result<()> {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let up = async {
-        let mut out = BytesMut::new();
-        let mut next = Some(first);
-        while let Some(message) = next {
-            append(&mut out, &message);
-            while let Ok(message) = from_stack.try_recv() {
-                append(&mut out, &message);
-            }
-            timeout(WRITE_LIMIT, async {
-                writer.write_all_buf(&mut out).await?;
-                writer.flush().await
-            })
-            .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "nothing could be written for 10 s"))??;
-            next = from_stack.recv().await;
-        }
-        io::Result::Ok(())
-    };
-    let down = async {
-        let mut frames = Frames::default();
-        loop {
-            if reader.read_buf(frames.buffer()).await? == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
-            }
-            while let Some(message) = frames.next().map_err(io::Error::other)? {
-                // The reader of the socket may be behind; a datagram would be lost then, too.
-                let _ = to_stack.try_send((appears, message));
-            }
-        }
-    };
-    tokio::select! {
-        done = up => done,
-        broke = down => broke,
-    }
 }

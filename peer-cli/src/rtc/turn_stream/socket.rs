@@ -16,8 +16,8 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
 use super::{
-    Streams,
-    line::{self, Came, WAITING},
+    Broken, Streams,
+    line::{Came, Connection, WAITING},
 };
 use crate::rtc::events::lock;
 
@@ -29,6 +29,7 @@ pub(super) struct BridgedSocket {
     lines: Mutex<BTreeMap<SocketAddr, Line>>,
     came: Mutex<mpsc::Receiver<Came>>,
     to_stack: mpsc::Sender<Came>,
+    broken: mpsc::Sender<Broken>,
     /// Which of both is asked first, turn by turn: neither may starve the other.
     stream_first: AtomicBool,
 }
@@ -47,7 +48,12 @@ impl Drop for Line {
 }
 
 impl BridgedSocket {
-    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>, local: SocketAddr, streams: Arc<Streams>) -> Self {
+    pub(super) fn new(
+        inner: Arc<dyn AsyncUdpSocket>,
+        local: SocketAddr,
+        streams: Arc<Streams>,
+        broken: mpsc::Sender<Broken>,
+    ) -> Self {
         let (to_stack, came) = mpsc::channel(WAITING);
         Self {
             inner,
@@ -56,6 +62,7 @@ impl BridgedSocket {
             lines: Mutex::default(),
             came: Mutex::new(came),
             to_stack,
+            broken,
             stream_first: AtomicBool::new(false),
         }
     }
@@ -66,9 +73,14 @@ impl BridgedSocket {
         let mut lines = lock(&self.lines);
         let line = lines.entry(transmit.destination).or_insert_with(|| {
             let (messages, from_stack) = mpsc::channel(WAITING);
-            let run =
-                line::run(target.clone(), self.local.ip(), transmit.destination, from_stack, self.to_stack.clone());
-            Line { messages, task: tokio::spawn(run) }
+            let connection = Connection {
+                target: target.clone(),
+                local: self.local,
+                appears: transmit.destination,
+                to_stack: self.to_stack.clone(),
+                broken: self.broken.clone(),
+            };
+            Line { messages, task: tokio::spawn(connection.run(from_stack)) }
         });
         let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         for datagram in transmit.contents.chunks(size) {
