@@ -33,12 +33,13 @@ pub(super) async fn build(
         engine::media(config, shared).map_err(|error| setup("registering the codecs", &error))?;
     let mut builder = PeerConnectionBuilder::new();
     let (configuration, streams) = engine::configuration(config)?;
+    let streams = Arc::new(streams);
     if let Some(mut runtime) = default_runtime() {
         if IceServer::any_named(&config.ice_servers, "turn") {
             runtime = layer::around(runtime, Prompt::default());
         }
         if !streams.is_empty() {
-            runtime = layer::around(runtime, Bridge::new(Arc::new(streams), broken.clone()));
+            runtime = layer::around(runtime, Bridge::new(Arc::clone(&streams), broken.clone()));
         }
         builder = builder.with_runtime(layer::around(runtime, Watching::new(shared, config.relay_only)));
     }
@@ -47,7 +48,7 @@ pub(super) async fn build(
         .with_media_engine(media_engine)
         .with_setting_engine(engine::settings(config.relay_only, mdns))
         .with_interceptor_registry(registry)
-        .with_handler(Arc::new(Handler(Arc::clone(shared))))
+        .with_handler(Arc::new(Handler::new(Arc::clone(shared), streams)))
         .with_udp_addrs(config.bind.clone())
         .build()
         .await

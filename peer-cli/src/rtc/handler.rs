@@ -13,24 +13,39 @@ use webrtc::{
 use super::{
     events::{Gathered, Shared},
     incoming,
+    turn_stream::Streams,
 };
 use crate::call::{IceState, RtcEvent};
 
 /// The stack's callbacks.
-pub(super) struct Handler(pub(super) Arc<Shared>);
+pub(super) struct Handler {
+    shared: Arc<Shared>,
+    streams: Arc<Streams>,
+}
+
+impl Handler {
+    /// `streams`: the servers that the stack takes for servers over UDP.
+    pub(super) fn new(shared: Arc<Shared>, streams: Arc<Streams>) -> Self {
+        Self { shared, streams }
+    }
+}
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        match event.candidate.to_json() {
-            Ok(candidate) => self.0.gathered(Gathered::Candidate(candidate.candidate)),
+        let mut candidate = event.candidate;
+        if let Some(priority) = self.streams.priority(&event.url, candidate.priority) {
+            candidate.priority = priority;
+        }
+        match candidate.to_json() {
+            Ok(candidate) => self.shared.gathered(Gathered::Candidate(candidate.candidate)),
             Err(error) => tracing::warn!(%error, "a local candidate cannot be written down"),
         }
     }
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
-            self.0.gathered(Gathered::Complete);
+            self.shared.gathered(Gathered::Complete);
         }
     }
 
@@ -46,32 +61,32 @@ impl PeerConnectionEventHandler for Handler {
             RTCIceConnectionState::Unspecified => return,
             _ => return,
         };
-        self.0.tell(RtcEvent::IceState(state));
+        self.shared.tell(RtcEvent::IceState(state));
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        let connected = self.0.connected();
+        let connected = self.shared.connected();
         match state {
-            RTCPeerConnectionState::Connected if self.0.finish_handshake() => {
+            RTCPeerConnectionState::Connected if self.shared.finish_handshake() => {
                 connected.store(true, Ordering::Release);
-                self.0.tell(RtcEvent::Connected);
+                self.shared.tell(RtcEvent::Connected);
             }
             RTCPeerConnectionState::Connected => {
                 tracing::debug!("DTLS was broken off, which the stack calls connected")
             }
             // The keys outlive a lost path, so a sender may go on while ICE looks for another.
-            RTCPeerConnectionState::Disconnected => self.0.tell(RtcEvent::Disconnected),
+            RTCPeerConnectionState::Disconnected => self.shared.tell(RtcEvent::Disconnected),
             RTCPeerConnectionState::Failed => {
                 connected.store(false, Ordering::Release);
-                self.0.tell(RtcEvent::Failed);
+                self.shared.tell(RtcEvent::Failed);
             }
-            RTCPeerConnectionState::Closed => self.0.tell_closed(),
+            RTCPeerConnectionState::Closed => self.shared.tell_closed(),
             RTCPeerConnectionState::Unspecified | RTCPeerConnectionState::New | RTCPeerConnectionState::Connecting => {}
             _ => {}
         }
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.0.own(incoming::receive(Arc::clone(&self.0), track));
+        self.shared.own(incoming::receive(Arc::clone(&self.shared), track));
     }
 }

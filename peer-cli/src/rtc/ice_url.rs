@@ -195,7 +195,10 @@ pub(super) fn ice_servers(config: &RtcConfig) -> Result<(Vec<RTCIceServer>, Stre
             has_turn |= parsed.relay;
             let target = |tls| Target { host: parsed.host.clone(), port: parsed.port, tls };
             urls.push(match parsed.over {
-                Over::Udp if parsed.relay => format!("{parsed}?transport=udp"),
+                Over::Udp if parsed.relay => {
+                    streams.beside_udp();
+                    format!("{parsed}?transport=udp")
+                }
                 Over::Udp => parsed.to_string(),
                 Over::Tcp => streams.add(target(None)),
                 Over::Tls => {

@@ -8,6 +8,11 @@
 //! An allocation belongs to its connection (RFC 8656 section 3.1). When that breaks the next message opens a new one,
 //! on which the server knows no allocation; the stack makes its next one when ICE restarts. So each break is told, and
 //! [`tell_lost`] says whether the call went that way.
+//!
+//! Of two relays the one over UDP is the better, since a lost packet holds nothing up there (RFC 8445 section 5.1.2.2 asks
+//! to prefer the path with less delay). The stack gives every relayed candidate the same priority, and of two pairs of one
+//! priority it takes the one that it knew first. So the far end is told a lower priority for a relay over a stream, and the
+//! stack hears from there a moment later where there is one over UDP, too.
 
 mod frames;
 mod line;
@@ -17,6 +22,7 @@ use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::sync::mpsc;
@@ -30,6 +36,15 @@ use super::{
     stats,
 };
 use crate::call::RtcEvent;
+
+/// What a server over UDP has before one over a stream is heard: two round trips for its allocation, and one request
+/// that is lost and repeated after 200 ms.
+const HEAD_START: Duration = Duration::from_millis(300);
+
+/// Of a candidate from a relay over a stream, where the stack says 65,535 for each (RFC 8445 section 5.1.2.1): below UDP,
+/// and TLS with its second handshake below TCP.
+const PREFERENCE_TCP: u32 = 0x7fff;
+const PREFERENCE_TLS: u32 = 0x3fff;
 
 /// Broken connections that wait to be looked at; a call has one for each socket and server.
 pub(super) const BROKEN_QUEUE: usize = 32;
@@ -54,6 +69,7 @@ impl fmt::Debug for Target {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Streams {
     targets: Vec<Target>,
+    beside_udp: bool,
 }
 
 impl Streams {
@@ -66,8 +82,25 @@ impl Streams {
         format!("turn:{}?transport=udp", name(number))
     }
 
+    /// There is a TURN server over UDP, too.
+    pub(super) fn beside_udp(&mut self) {
+        self.beside_udp = true;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.targets.is_empty()
+    }
+
+    /// The priority of a candidate from the server at this url; `None` for those that the stack ranks rightly.
+    pub(super) fn priority(&self, url: &str, by_stack: u32) -> Option<u32> {
+        let host = url.strip_prefix("turn:")?.split('?').next()?;
+        let number = (0..self.targets.len()).find(|&number| host == name(number))?;
+        let preference = if self.targets.get(number)?.tls.is_some() { PREFERENCE_TLS } else { PREFERENCE_TCP };
+        Some((by_stack & 0xff00_00ff) | (preference << 8))
+    }
+
+    fn head_start(&self) -> Duration {
+        if self.beside_udp { HEAD_START } else { Duration::ZERO }
     }
 
     fn addresses(&self, host: &str) -> Option<Vec<SocketAddr>> {
@@ -175,5 +208,36 @@ mod tests {
         assert_eq!(streams.addresses("turn-stream.invalid:3"), None);
         assert!(streams.target("240.0.0.1:3".parse().unwrap()).is_none());
         assert!(streams.target("203.0.113.1:1".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn the_far_end_is_told_to_prefer_udp_to_tcp_and_tcp_to_tls() {
+        /// As the stack has it for every relayed candidate.
+        const RELAYED: u32 = (0xffff << 8) | 0xff;
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let mut streams = Streams::default();
+        let tcp = streams.add(target("a"));
+        let tls = streams.add(Target { tls: Some(Arc::new(tls)), ..target("a") });
+        let [tcp, tls] = [tcp, tls].map(|url| streams.priority(&url, RELAYED).unwrap());
+        assert!(RELAYED > tcp && tcp > tls, "{tcp:#x} {tls:#x}");
+        for priority in [tcp, tls] {
+            assert_eq!((priority >> 24, priority & 0xff), (0, 0xff), "type and component are the stack's");
+        }
+        for other in ["turn:a:3478?transport=udp", "turn:turn-stream.invalid:3?transport=udp", ""] {
+            assert_eq!(streams.priority(other, RELAYED), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_over_udp_has_a_head_start_and_a_stream_alone_waits_for_nobody() {
+        let mut streams = Streams::default();
+        streams.add(target("a"));
+        assert_eq!(streams.head_start(), Duration::ZERO);
+        streams.beside_udp();
+        assert_eq!(streams.head_start(), HEAD_START);
     }
 }

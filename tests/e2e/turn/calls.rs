@@ -105,6 +105,24 @@ fn a_certificate_of_another_host_is_told() {
     assert_eq!(relay.counter("dialtone_turn_allocations_total"), 0);
 }
 
+/// It is the same relay each time, and the same far end. In which order the ways to it are told decides nothing.
+#[test]
+fn a_relay_is_used_over_udp_where_it_answers_there_too() {
+    let tls = Tls::new(&LOOPBACK);
+    let relay = tls.relay();
+    let [over_tcp, over_tls] = [Stream::Tcp, Stream::Tls].map(|stream| Forward::to(stream.of(&relay)));
+    let urls =
+        [Stream::Tls.url(over_tls.address()), format!("turn:{}", relay.udp()), Stream::Tcp.url(over_tcp.address())];
+    let call = call(&["--duration", "2s"], &urls.join(","), &tls);
+    assert_test_signals_both_ways(&call);
+    assert_relayed(&call);
+    assert_eq!(relay.counter("dialtone_turn_streams_total"), 4, "each peer has tried both");
+    for forward in [&over_tcp, &over_tls] {
+        let passed = forward.passed(Way::Up) + forward.passed(Way::Down);
+        assert!((passed as f64) < received_bytes(&call) / 4.0, "{passed} bytes went over a stream: {}", call.report);
+    }
+}
+
 #[test]
 fn a_relay_that_is_restarted_in_mid_call_is_found_again_over_tcp() {
     is_found_again(Stream::Tcp);

@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, lookup_host},
     sync::mpsc,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::TlsConnector;
 
@@ -40,6 +40,8 @@ pub(super) struct Connection {
     pub(super) local: SocketAddr,
     /// Where the stack takes the server to be.
     pub(super) appears: SocketAddr,
+    /// How long nothing of what comes is told: the time that others have to be first.
+    pub(super) held_for: Duration,
     /// What comes.
     pub(super) to_stack: mpsc::Sender<Came>,
     /// Who is told that it broke.
@@ -50,11 +52,13 @@ impl Connection {
     /// Carries messages between `from_stack` and the server until the stack lets go of it.
     pub(super) async fn run(self, mut from_stack: mpsc::Receiver<Bytes>) {
         let Self { target, local, appears, .. } = &self;
+        let mut held_until = None;
         while let Some(first) = from_stack.recv().await {
+            let held_until = *held_until.get_or_insert_with(|| Instant::now() + self.held_for);
             let broke = match timeout(OPENING_LIMIT, open(target, local.ip())).await {
                 Ok(Ok(stream)) => {
                     tracing::debug!(?target, "connected to the TURN server");
-                    let carried = self.carry(stream, first, &mut from_stack).await;
+                    let carried = self.carry(stream, first, held_until, &mut from_stack).await;
                     let Err(error) = carried else { return };
                     // Full: some others broke, too, and one is enough to look for another path.
                     let _ = self.broken.try_send(Broken { local: *local, server: *appears });
@@ -73,6 +77,7 @@ impl Connection {
         &self,
         stream: Box<dyn Stream>,
         first: Bytes,
+        held_until: Instant,
         from_stack: &mut mpsc::Receiver<Bytes>,
     ) -> io::Result<()> {
         let (mut reader, mut writer) = tokio::io::split(stream);
@@ -96,6 +101,7 @@ impl Connection {
         };
         let down = async {
             let mut frames = Frames::default();
+            sleep_until(held_until).await;
             loop {
                 if reader.read_buf(frames.buffer()).await? == 0 {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));

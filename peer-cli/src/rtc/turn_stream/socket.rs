@@ -77,6 +77,7 @@ impl BridgedSocket {
                 target: target.clone(),
                 local: self.local,
                 appears: transmit.destination,
+                held_for: self.streams.head_start(),
                 to_stack: self.to_stack.clone(),
                 broken: self.broken.clone(),
             };
