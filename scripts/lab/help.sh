@@ -43,7 +43,9 @@ Commands for COMMAND, beside @NAME, @NAME-nat, @srv and @inet:
 
 Variables for COMMAND:
   LAB_SERVER           signaling, ws:// on port 443, which every site reaches; `@NAME peer-cli` uses it by default
-  LAB_WSS              another signaling server, over TLS (wss://), with rooms of its own
+  LAB_WSS              another signaling server, over TLS (wss://), with rooms of its own; it names STUN, and our relay
+                       with logins for it, to its clients
+  LAB_PAGE             its call page (https://), for a browser on a site
   LAB_STUN             STUN, as a URL; LAB_NAT: the same as HOST:PORT, answers RFC 5780
   LAB_TURN             TURN over UDP, as a URL; LAB_TURN_TCP, LAB_TURNS: over TCP, and over TLS on port 443
   LAB_TURN_USER        and LAB_TURN_PASSWORD: a login for it; LAB_TURN_SECRET: for time-limited logins

@@ -3,8 +3,8 @@
 
 services_up() {
     certificate
-    signaling_up
     [ "$relay" = none ] || "relay_$relay"
+    signaling_up
     environment 203.0.113.10 203.0.113.11 203.0.113.12 203.0.113.10:3478
     # For sites with IPv6 alone; read by their @NAME.
     (
@@ -17,7 +17,10 @@ services_up() {
 environment() {
     environment=(LAB_SERVER)
     export LAB_SERVER=ws://$1:443/ws
-    [ -z "${LAB_CA:-}" ] || { export LAB_WSS=wss://$3/ws && environment+=(LAB_WSS); }
+    [ -z "${LAB_CA:-}" ] || {
+        export LAB_WSS=wss://$3/ws LAB_PAGE=https://$3
+        environment+=(LAB_WSS LAB_PAGE)
+    }
     [ "$relay" != none ] || return 0
     environment+=(LAB_NAT LAB_STUN LAB_TURN LAB_TURN_TCP)
     export LAB_NAT=$4 LAB_STUN=stun:$1:3478 LAB_TURN=turn:$1:3478 LAB_TURN_TCP="turn:$1:3478?transport=tcp"
@@ -39,8 +42,18 @@ signaling_up() {
     ! program nat-matrix > /dev/null || needs_program nat-matrix dialtone-tests
     serve signaling 'ready on' dialtone-server --listen '[::]:8080' --origin any
     export LAB_SERVER_PID=$served
-    [ -z "${LAB_CA:-}" ] || serve signaling-tls 'ready on' dialtone-server --listen '[::]:8443' --origin any \
-        --tls-cert "$LAB/tls/chain.pem" --tls-key "$LAB/tls/key.pem"
+    [ -z "${LAB_CA:-}" ] || signaling_tls_up
+}
+
+# A page can be told of STUN and TURN by its server alone; whoever calls through the other server brings his own.
+signaling_tls_up() {
+    local ice=()
+    [ "$relay" = none ] || ice=(--stun-url stun:203.0.113.10:3478)
+    [ -z "${LAB_TURN_SECRET:-}" ] || ice+=(--turn-url turn:203.0.113.10:3478
+        --turn-url 'turn:203.0.113.10:3478?transport=tcp' --turn-url 'turns:203.0.113.11:443?transport=tcp'
+        --turn-secret "$LAB_TURN_SECRET" --ice-without-login)
+    serve signaling-tls 'ready on' dialtone-server --listen '[::]:8443' --origin any \
+        --tls-cert "$LAB/tls/chain.pem" --tls-key "$LAB/tls/key.pem" "${ice[@]}"
 }
 
 # Relayed addresses of one relay are its own addresses, which it would take for private.
