@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dialtone_tests::{is_required, program_path};
+use dialtone_tests::{browser_lack, is_required, program_path};
 use serde_json::Value;
 
 mod controls;
 mod doctor;
+mod impairments;
 mod life;
 mod matrix;
 mod moves;
+mod pages;
 mod special;
 
 /// One lab at a time: what runs in it sends and judges media in real time.
@@ -50,12 +52,25 @@ fn lab<A: AsRef<OsStr>>(options: &[&str], sites: &str, command: impl IntoIterato
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
     if ran.code == Some(77) {
-        assert!(!is_required("nat"), "this machine allows no lab: {}", ran.stderr);
-        // Where nobody can read it, nobody can be told.
-        let _ = writeln!(std::io::stderr(), "SKIPPED nat: {}", ran.stderr.trim());
+        skipped(&format!("this machine allows no lab: {}", ran.stderr.trim()));
         return None;
     }
     Some(ran)
+}
+
+/// Whether a site can have no browser; it is said loudly.
+fn lacks_browser() -> bool {
+    let lack = browser_lack("chromium");
+    if let Some(reason) = &lack {
+        skipped(reason);
+    }
+    lack.is_some()
+}
+
+fn skipped(reason: &str) {
+    assert!(!is_required("nat"), "nat is required, and {reason}");
+    // Where nobody can read it, nobody can be told.
+    let _ = writeln!(std::io::stderr(), "SKIPPED nat: {reason}");
 }
 
 /// The same with a line for the shell.
@@ -63,11 +78,11 @@ fn lab_shell(options: &[&str], sites: &str, line: &str) -> Option<Ran> {
     lab(options, sites, ["bash", "-euc", line])
 }
 
-/// The reports of both sides of a call, one behind the other.
-fn two_reports(text: &str) -> [Value; 2] {
-    let mut reports = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let mut next = || reports.next().expect("two reports").expect("a report is JSON");
-    [next(), next()]
+/// So many JSON documents, one behind the other: the reports of both sides of a call, for instance.
+fn documents<const N: usize>(text: &str) -> [Value; N] {
+    let all = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let all: Vec<_> = all.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {text}"));
+    all.try_into().unwrap_or_else(|_| panic!("expected {N} documents: {text}"))
 }
 
 fn alone() -> MutexGuard<'static, ()> {

@@ -19,6 +19,7 @@
 
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "a harness says what it found by panicking")]
 
+mod browser;
 mod call;
 mod client;
 mod door;
@@ -34,6 +35,7 @@ mod transcript;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use browser::browser_lack;
 pub use call::{Call, Running, peer_cli};
 pub use client::{Client, Heard};
 pub use door::{Door, Forward, Visit};

@@ -5,8 +5,12 @@ mod cell;
 mod grid;
 mod kind;
 mod plan;
+mod side;
+mod summary;
 
-pub use cell::{Bytes, Cell, Mode, Outcome, Side};
+pub use cell::{Bytes, Cell, Outcome};
 pub use grid::page;
 pub use kind::{Kind, Path};
-pub use plan::{Pair, Plan, sites};
+pub use plan::{Mode, Pair, Plan, sites};
+pub use side::{End, Side};
+pub use summary::summary;

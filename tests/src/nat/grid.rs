@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Cell, Kind, Mode, Outcome, Path};
+use super::{Cell, End, Kind, Mode, Outcome, Path};
 
 const STYLE: &str = include_str!("grid.css");
 
@@ -28,14 +28,14 @@ pub fn page(title: &str, kinds: &[Kind], cells: &[Cell]) -> String {
                     }
                     @if !wrong.is_empty() {
                         ul { @for cell in &wrong { li {
-                            (cell.pair.a.label()) " with " (cell.pair.b.label()) ", " (cell.mode.name()) ": " (cell.wrong.join("; "))
+                            (cell.name()) ": " (cell.wrong.join("; "))
                         } } }
                     }
-                    @for mode in [Mode::Stun, Mode::Turn] {
+                    @for mode in Mode::ALL {
                         @let of_mode: Vec<&Cell> = cells.iter().filter(|cell| cell.mode == mode).collect();
                         @if !of_mode.is_empty() { (grid(mode, kinds, &of_mode)) }
                     }
-                    (legend())
+                    (legend(cells.iter().any(|cell| cell.detour)))
                 }
             }
         }
@@ -47,20 +47,19 @@ fn grid(mode: Mode, kinds: &[Kind], cells: &[&Cell]) -> Markup {
     let heading = match mode {
         Mode::Stun => "With a STUN server only",
         Mode::Turn => "With STUN and TURN",
+        Mode::Browser => "With STUN and TURN, and a browser at one end",
     };
     html! {
         h2 { (heading) }
         div.scroll tabindex="0" role="region" aria-label=(heading) {
             table {
-                thead { tr { th scope="col" { "from \\ to" } @for kind in kinds { th scope="col" { (kind.label()) } } } }
-                tbody { @for (row, &a) in kinds.iter().enumerate() {
+                thead { tr { th scope="col" { "between ↓ and →" } @for kind in kinds { th scope="col" { (kind.label()) } } } }
+                tbody { @for &a in kinds {
                     tr {
                         th scope="row" { (a.label()) }
-                        @for (column, &b) in kinds.iter().enumerate() {
-                            @let (first, second) = if row <= column { (a, b) } else { (b, a) };
-                            @let here: Vec<&&Cell> =
-                                cells.iter().filter(|cell| (cell.pair.a, cell.pair.b) == (first, second)).collect();
-                            (calls(&here))
+                        @for &b in kinds {
+                            @let here: Vec<&&Cell> = cells.iter().filter(|cell| cell.pair.is_between(a, b)).collect();
+                            (calls(a, &here))
                         }
                     }
                 } }
@@ -69,8 +68,9 @@ fn grid(mode: Mode, kinds: &[Kind], cells: &[&Cell]) -> Markup {
     }
 }
 
-/// All calls of one pair in one mode; the last one stands for them, a wrong one before a right one.
-fn calls(cells: &[&&Cell]) -> Markup {
+/// All calls of one pair in one mode, as seen from the network of this row; the last one stands for them, a wrong one
+/// before a right one.
+fn calls(row: Kind, cells: &[&&Cell]) -> Markup {
     let Some(shown) = cells.iter().find(|cell| !cell.wrong.is_empty()).or_else(|| cells.last()) else {
         return html! { td.none { "not tried" } };
     };
@@ -80,23 +80,39 @@ fn calls(cells: &[&&Cell]) -> Markup {
         (true, Outcome::Through(Path::Relay)) => "relay",
         (true, Outcome::Failed) => "failed",
     };
+    let mut sides = shown.sides.each_ref();
+    if shown.pair.a != row {
+        sides.reverse();
+    }
     html! {
         td class=(class) {
-            strong { @if !shown.wrong.is_empty() { "wrong: " } (shown.outcome.name()) }
+            strong { @if !shown.wrong.is_empty() { "wrong: " } (shown.outcome.name()) @if shown.detour { " *" } }
             @if let Some(time) = shown.connected() { span.time { (format!("{:.2} s", time.as_secs_f64())) } }
-            @if matches!(shown.outcome, Outcome::Failed) {
-                @for side in &shown.sides { span.pair { (side.code) } }
-            } @else {
-                @for side in &shown.sides {
-                    @if let Some((local, remote)) = &side.pair { span.pair { (local) " → " (remote) } }
+            @for side in sides {
+                span.pair {
+                    @if side.end == End::Page { b { "browser " } }
+                    @match (shown.outcome, &side.pair) {
+                        (Outcome::Through(_), Some((local, remote))) => { (local) " → " (remote) }
+                        (Outcome::Through(_) | Outcome::Failed, _) => { (code(&side.code)) }
+                    }
                 }
             }
-            @if cells.len() > 1 { span.time { (cells.len()) " calls" } }
+            @if cells.len() > 1 { span.time { (count(cells)) } }
         }
     }
 }
 
-fn legend() -> Markup {
+/// A code, which may be broken behind its underscores alone.
+fn code(text: &str) -> Markup {
+    html! { @for word in text.split_inclusive('_') { (word) wbr; } }
+}
+
+fn count(cells: &[&&Cell]) -> String {
+    let wrong = cells.iter().filter(|cell| !cell.wrong.is_empty()).count();
+    if wrong == 0 { format!("{} calls", cells.len()) } else { format!("{wrong} of {} calls wrong", cells.len()) }
+}
+
+fn legend(has_detours: bool) -> Markup {
     html! {
         h2 { "How to read it" }
         dl {
@@ -104,12 +120,17 @@ fn legend() -> Markup {
             dd { "Media went from one network to the other without a relay." }
             dt.relay { "relay" }
             dd { "Media went through the relay, as it has to between these networks." }
+            @if has_detours {
+                dt.relay { "relay *" }
+                dd { "Media went through the relay at one side at least, though these networks could do without; that was let pass." }
+            }
             dt.failed { "failed" }
-            dd { "The call failed, as it has to between these networks without a relay; below, what each side says of it." }
+            dd { "The call failed, as it has to between these networks without a relay. Below it stands what each side says of it; PEER_LEFT: the other one gave up first." }
             dt.wrong { "wrong" }
             dd { "Not as theory has it." }
         }
-        p { "The time is that from READY to a connection at the slower side. Below it stands the pair of candidates that each side used, its own one first. "
+        p { "Each pair of networks is tried once and stands in two places. "
+            "The time is that from READY to a connection at the slower side. Below it stands the pair of candidates that each side used, its own one first; the side in the network of the row comes first. "
             "That media went where the peers say is counted at the sites, not by the peers." }
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 
 use anyhow::Context;
 use clap::Parser;
-use dialtone_tests::nat::{Cell, Kind, Mode, Pair, Plan, page, sites};
+use dialtone_tests::nat::{Cell, Kind, Mode, Pair, Plan, page, sites, summary};
 
 mod run;
 
@@ -20,6 +20,10 @@ mod run;
 ///
 ///     scripts/nat-lab "$(nat-matrix --sites)" -- nat-matrix --html matrix.html
 ///
+/// Ten full runs in a row, which end with a summary of what was wrong in any of them:
+///
+///     scripts/nat-lab "$(nat-matrix --sites)" -- nat-matrix --times 10
+///
 /// Exit code 0: every call went as theory has it; 1: some did not.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -27,7 +31,8 @@ struct Args {
     /// Print the sites that the lab has to have, and place no call.
     #[arg(long)]
     sites: bool,
-    /// What the peers have: stun (a STUN server only), turn (STUN, and TURN over UDP, TCP and TLS).
+    /// What the peers have: stun (a STUN server only), turn (STUN, and TURN over UDP, TCP and TLS), browser (the same,
+    /// and one of them is the call page in Chromium; needs node and the packages of tests/js).
     #[arg(long, value_delimiter = ',', default_value = "stun,turn", value_parser = parse_mode)]
     modes: Vec<Mode>,
     /// The kinds of networks [default: all].
@@ -49,6 +54,9 @@ struct Args {
     /// How long media flows in each call, in seconds.
     #[arg(long, default_value_t = 2, value_name = "N")]
     seconds: u32,
+    /// Keep what each side reported in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    reports: Option<PathBuf>,
     /// Write every call as one JSON document.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -73,11 +81,10 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let lab = run::Lab::from_environment(args.seconds, args.any_path)?;
+    let lab = run::Lab::from_environment(args.seconds, args.any_path, args.reports.clone())?;
     let cells = place(&args, &lab, &mut out)?;
     let wrong = cells.iter().filter(|cell| !cell.wrong.is_empty()).count();
-    let again: usize = cells.iter().map(|cell| cell.again).sum();
-    writeln!(out, "{} calls, {wrong} wrong, {again} placed again", cells.len())?;
+    writeln!(out, "{}", summary(&cells))?;
     if let Some(file) = &args.json {
         let all = serde_json::Value::Array(cells.iter().map(Cell::json).collect());
         fs::write(file, all.to_string()).with_context(|| format!("{} cannot be written", file.display()))?;
@@ -91,7 +98,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 /// Places all calls, some at once, and tells each as it ends.
 fn place(args: &Args, lab: &run::Lab, out: &mut impl Write) -> anyhow::Result<Vec<Cell>> {
-    let plan = Mutex::new(Plan::new(&args.modes, &Pair::all(&args.kinds), args.times));
+    let plan = Mutex::new(Plan::new(&args.modes, &args.kinds, args.times));
     let planned = || plan.lock().unwrap_or_else(PoisonError::into_inner);
     let (finished, cells) = mpsc::channel();
     thread::scope(|scope| {
@@ -105,22 +112,22 @@ fn place(args: &Args, lab: &run::Lab, out: &mut impl Write) -> anyhow::Result<Ve
                 let finished = finished.clone();
                 scope.spawn(move || {
                     // The receiver lives as long as this scope.
-                    let _ = finished.send((pair, lab.call(mode, pair)));
+                    let _ = finished.send((mode, pair, lab.call(mode, pair)));
                 });
             }
             if running == 0 {
                 return Ok(done);
             }
-            let (pair, cell) = cells.recv().context("no call is left to wait for")?;
+            let (mode, pair, cell) = cells.recv().context("no call is left to wait for")?;
             running -= 1;
-            planned().done(pair);
+            planned().done(mode, pair);
             let mut cell = cell.with_context(|| format!("a call between {} and {}", pair.a, pair.b))?;
             let tries = tried.entry((cell.mode, pair)).or_default();
             let right = if cell.wrong.is_empty() { "ok   " } else { "WRONG" };
             let time = cell.connected().map_or_else(String::new, |time| format!(" {:.2} s", time.as_secs_f64()));
             let why = if cell.wrong.is_empty() { String::new() } else { format!(": {}", cell.wrong.join("; ")) };
-            let (a, b, mode, outcome) = (pair.a.site(), pair.b.site(), cell.mode.name(), cell.outcome.name());
-            writeln!(out, "{right} {a} with {b}, {mode}: {outcome}{time}{why}")?;
+            let detour = if cell.detour { " (a detour)" } else { "" };
+            writeln!(out, "{right} {}: {}{detour}{time}{why}", cell.name(), cell.outcome.name())?;
             if !cell.wrong.is_empty() && *tries < args.retries {
                 *tries += 1;
                 planned().again(cell.mode, pair);
@@ -133,8 +140,8 @@ fn place(args: &Args, lab: &run::Lab, out: &mut impl Write) -> anyhow::Result<Ve
 }
 
 fn parse_mode(text: &str) -> Result<Mode, String> {
-    [Mode::Stun, Mode::Turn]
+    Mode::ALL
         .into_iter()
         .find(|mode| mode.name() == text)
-        .ok_or_else(|| format!("expected stun or turn, found {text:?}"))
+        .ok_or_else(|| format!("expected stun, turn or browser, found {text:?}"))
 }
