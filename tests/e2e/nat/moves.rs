@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{lab_shell, two_reports};
+use super::{documents, lab_shell};
 
 /// A call between `a` and `b`, something that happens to it once media flows, and both reports.
 const CALL: &str = r#"
@@ -24,7 +24,7 @@ during() { # DURATION OPTION... -- COMMAND...
 "#;
 
 fn during(sites: &str, line: &str) -> Option<[Value; 2]> {
-    Some(two_reports(&lab_shell(&[], sites, &format!("{CALL}\n{line}"))?.well()))
+    Some(documents(&lab_shell(&[], sites, &format!("{CALL}\n{line}"))?.well()))
 }
 
 fn phases(report: &Value) -> Vec<&str> {
