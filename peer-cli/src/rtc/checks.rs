@@ -27,11 +27,8 @@ use rtc::stun::{
     },
 };
 
-pub(super) use self::frame::Frame;
-use self::{
-    frame::{address, decode},
-    pace::Pace,
-};
+pub(super) use self::frame::{Frame, address, decode};
+use self::pace::Pace;
 
 /// Pairs remembered; a call has a few dozen.
 const MAX_PAIRS: usize = 256;

@@ -28,6 +28,7 @@ use super::{
     MediaKind, PeerEvent, ReceivedCodec,
     alerts::{Alert, Handshake},
     checks::Checks,
+    hasty::Hasty,
     link::Link,
     sdp,
 };
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     dropped: AtomicU64,
     link: Arc<Link>,
     checks: Arc<Mutex<Checks>>,
+    hasty: Arc<Mutex<Hasty>>,
     handshake: Handshake,
     candidates: Mutex<LocalCandidates>,
     payload_types: RwLock<BTreeMap<u8, sdp::Format>>,
@@ -96,6 +98,7 @@ impl Shared {
             dropped: AtomicU64::new(0),
             link: Arc::default(),
             checks: Arc::default(),
+            hasty: Arc::default(),
             handshake: Handshake::default(),
             candidates: Mutex::default(),
             payload_types: RwLock::default(),
@@ -145,6 +148,11 @@ impl Shared {
     /// What is known of the candidate pairs; written by the sockets.
     pub(super) fn checks(&self) -> &Arc<Mutex<Checks>> {
         &self.checks
+    }
+
+    /// What is known of the far end's relays; read by the sockets.
+    pub(super) fn hasty(&self) -> &Arc<Mutex<Hasty>> {
+        &self.hasty
     }
 
     /// A DTLS alert passed a socket in the clear. Strangers can reach our sockets too: only a path that ICE has proved

@@ -29,7 +29,7 @@ pub(super) struct Watching {
 impl Watching {
     /// `relay_only`: no path can be better than a relay, so that there is nothing to wait for.
     pub(super) fn new(shared: &Arc<Shared>, relay_only: bool) -> Self {
-        let hasty = (!relay_only).then(Arc::default);
+        let hasty = (!relay_only).then(|| Arc::clone(shared.hasty()));
         Self { checks: Arc::clone(shared.checks()), hasty, shared: Arc::downgrade(shared) }
     }
 }

@@ -31,14 +31,14 @@ impl<'a> Frame<'a> {
 }
 
 /// A whole STUN message.
-pub(super) fn decode(bytes: &[u8]) -> Option<Message> {
+pub(in crate::rtc) fn decode(bytes: &[u8]) -> Option<Message> {
     let mut message = Message::new();
     message.unmarshal_binary(bytes).ok()?;
     Some(message)
 }
 
 /// An address in it that is masked with the magic cookie (RFC 8489 section 14.2).
-pub(super) fn address(message: &Message, attribute: AttrType) -> Option<SocketAddr> {
+pub(in crate::rtc) fn address(message: &Message, attribute: AttrType) -> Option<SocketAddr> {
     let mut address = XorMappedAddress { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
     address.get_from_as(message, attribute).ok()?;
     Some(SocketAddr::new(address.ip, address.port))

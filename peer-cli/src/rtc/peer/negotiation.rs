@@ -14,6 +14,7 @@ use crate::{
     rtc::{
         MediaKind,
         engine::SendCodec,
+        events::lock,
         media::Outgoing,
         sdp::{self, Setup},
     },
@@ -45,9 +46,10 @@ impl Peer {
     }
 
     pub(super) async fn accept_offer(&self, sdp: String, negotiation: &mut Negotiation) -> StackResult<()> {
-        let offer = RTCSessionDescription::offer(sdp)?;
+        let offer = RTCSessionDescription::offer(sdp.clone())?;
         let answered = match self.pc.set_remote_description(offer).await {
             Ok(()) => {
+                lock(self.shared.hasty()).signaled(&sdp);
                 self.shared.tell(RtcEvent::RemoteAccepted { kind: DescriptionKind::Offer });
                 self.answer(negotiation).await
             }
@@ -94,6 +96,7 @@ impl Peer {
             self.shared.set_payload_types(sdp::payload_types(&offer.sdp));
         }
         self.pc.set_remote_description(answer).await?;
+        lock(self.shared.hasty()).signaled(&sdp);
         negotiation.role = negotiation.role.or_else(|| sdp::setup(&sdp).map(Setup::opposite));
         self.negotiated(codecs).await;
         self.shared.tell(RtcEvent::RemoteAccepted { kind: DescriptionKind::Answer });
@@ -111,14 +114,15 @@ impl Peer {
         if candidate.trim().is_empty() {
             return Ok(());
         }
-        self.pc
-            .add_ice_candidate(RTCIceCandidateInit {
-                candidate,
-                sdp_mid,
-                sdp_mline_index: sdp_m_line_index,
-                ..RTCIceCandidateInit::default()
-            })
-            .await
+        let init = RTCIceCandidateInit {
+            candidate: candidate.clone(),
+            sdp_mid,
+            sdp_mline_index: sdp_m_line_index,
+            ..RTCIceCandidateInit::default()
+        };
+        self.pc.add_ice_candidate(init).await?;
+        lock(self.shared.hasty()).signaled(&candidate);
+        Ok(())
     }
 
     /// What we may send after an answer: (audio, video). A video codec in use stays in use while it can.
