@@ -23,7 +23,7 @@ use rtc::stun::{
     },
     message::{
         CLASS_INDICATION, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING, METHOD_CHANNEL_BIND,
-        METHOD_DATA, METHOD_SEND, Message, TransactionId,
+        METHOD_DATA, METHOD_SEND, Message, Method, TransactionId,
     },
 };
 
@@ -80,13 +80,13 @@ impl Checks {
     /// a thousand packets a second; RFC 8445 section 14.3 wants each to wait longer the more were not answered. A check
     /// that nominates is never held back.
     pub(super) fn may_leave(&self, now: Instant, local: SocketAddr, to: SocketAddr, frame: Frame<'_>) -> bool {
-        let Some((way, check)) = self.check(local, to, frame) else { return true };
+        let Some((way, check)) = self.check(local, to, frame, METHOD_SEND) else { return true };
         check.contains(ATTR_USE_CANDIDATE) || self.paces.get(&way).is_none_or(|pace| pace.is_due(now))
     }
 
     /// Something left.
     pub(super) fn sent(&mut self, now: Instant, local: SocketAddr, to: SocketAddr, frame: Frame<'_>) {
-        if let Some((way, check)) = self.check(local, to, frame) {
+        if let Some((way, check)) = self.check(local, to, frame, METHOD_SEND) {
             self.asked(now, way, &check);
         } else if let Frame::Stun(bytes) = frame
             && let Some(message) = decode(bytes)
@@ -100,22 +100,22 @@ impl Checks {
         }
     }
 
-    /// The check in a datagram that leaves, and its way: a Binding request with a priority; without one it is a question
-    /// to a STUN server.
-    fn check(&self, local: SocketAddr, to: SocketAddr, frame: Frame<'_>) -> Option<(Way, Message)> {
+    /// The check in a datagram, and its way: a Binding request with a priority; without one it is a question to a STUN
+    /// server. `wrapped`: what a TURN server is given or gives it in.
+    fn check(&self, local: SocketAddr, far: SocketAddr, frame: Frame<'_>, wrapped: Method) -> Option<(Way, Message)> {
         let (way, message) = match frame {
             Frame::Stun(bytes) => {
                 let message = decode(bytes)?;
-                if (message.typ.method, message.typ.class) == (METHOD_SEND, CLASS_INDICATION) {
+                if (message.typ.method, message.typ.class) == (wrapped, CLASS_INDICATION) {
                     let remote = address(&message, ATTR_XOR_PEER_ADDRESS)?;
-                    (Way { local, server: Some(to), remote }, decode(&message.get(ATTR_DATA).ok()?)?)
+                    (Way { local, server: Some(far), remote }, decode(&message.get(ATTR_DATA).ok()?)?)
                 } else {
-                    (Way { local, server: None, remote: to }, message)
+                    (Way { local, server: None, remote: far }, message)
                 }
             }
             Frame::Channel(number, bytes) => {
-                let remote = *self.channels.get(&(local, to, number))?;
-                (Way { local, server: Some(to), remote }, decode(bytes)?)
+                let remote = *self.channels.get(&(local, far, number))?;
+                (Way { local, server: Some(far), remote }, decode(bytes)?)
             }
         };
         let is_request = (message.typ.method, message.typ.class) == (METHOD_BINDING, CLASS_REQUEST);
@@ -124,6 +124,12 @@ impl Checks {
 
     /// Something came.
     pub(super) fn received(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, frame: Frame<'_>) {
+        if let Some((way, _)) = self.check(local, from, frame, METHOD_DATA) {
+            if let Some(pace) = self.paces.get_mut(&way) {
+                pace.triggered();
+            }
+            return;
+        }
         let bytes = match frame {
             Frame::Stun(bytes) | Frame::Channel(_, bytes) => bytes,
         };

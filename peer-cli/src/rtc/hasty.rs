@@ -71,13 +71,13 @@ impl Hasty {
         }
         let Some(message) = decode(datagram) else { return false };
         match (message.typ.method, message.typ.class) {
-            (METHOD_BINDING, CLASS_REQUEST) => self.must_wait(now, from, &message),
+            (METHOD_BINDING, CLASS_REQUEST) => self.must_wait(now, from, &message, false),
             (METHOD_DATA, CLASS_INDICATION) => {
                 let inner = message.get(ATTR_DATA).ok().and_then(|data| decode(&data));
                 let from = address(&message, ATTR_XOR_PEER_ADDRESS);
                 from.zip(inner).is_some_and(|(from, inner)| {
                     (inner.typ.method, inner.typ.class) == (METHOD_BINDING, CLASS_REQUEST)
-                        && self.must_wait(now, from, &inner)
+                        && self.must_wait(now, from, &inner, true)
                 })
             }
             (METHOD_ALLOCATE, CLASS_SUCCESS_RESPONSE) => {
@@ -90,7 +90,7 @@ impl Hasty {
         }
     }
 
-    fn must_wait(&mut self, now: Instant, from: SocketAddr, check: &Message) -> bool {
+    fn must_wait(&mut self, now: Instant, from: SocketAddr, check: &Message, relayed: bool) -> bool {
         if self.signaled.contains(&from) {
             return false;
         }
@@ -106,7 +106,7 @@ impl Hasty {
         }
         let first = *self.first_seen.entry(from).or_insert(now);
         let waits = now.saturating_duration_since(first) < patience;
-        tracing::trace!(%from, ?priority, waits, "a check from an address that was not signaled");
+        tracing::trace!(%from, relayed, ?priority, waits, "a check from an address that was not signaled");
         waits
     }
 

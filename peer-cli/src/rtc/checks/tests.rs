@@ -161,3 +161,32 @@ fn checks_on_one_way_follow_each_other_more_and_more_slowly_unless_they_nominate
     assert!(checks.may_leave(soon, local, other, Frame::of(&check(4)).unwrap()), "another way has its own pace");
     assert!(checks.may_leave(soon, local, far, Frame::of(&answer(5)).unwrap()), "an answer is no check");
 }
+
+#[test]
+fn a_check_that_answers_the_far_ends_does_not_wait_for_its_turn() {
+    let mut world = World::new();
+    let (local, server) = ("192.0.2.1:1", "192.0.2.9:3478");
+    let due = |world: &World, to: &str, datagram: &[u8]| {
+        world.checks.may_leave(world.now, at(local), at(to), Frame::of(datagram).unwrap())
+    };
+    let peer = at("198.51.100.1:1");
+    let mut wrapped = with_peer(message(METHOD_SEND, CLASS_INDICATION, 1), peer);
+    wrapped.add(ATTR_DATA, &check(1));
+    let mut handed_on = with_peer(message(METHOD_DATA, CLASS_INDICATION, 2), peer);
+    handed_on.add(ATTR_DATA, &check(2));
+    for (to, ours, theirs) in [("198.51.100.1:1", check(1), check(2)), (server, wrapped.raw, handed_on.raw)] {
+        world.sends(local, to, &ours);
+        assert!(!due(&world, to, &ours));
+        world.receives(local, "198.51.100.2:2", &theirs);
+        world.receives(local, to, &answer(77));
+        assert!(!due(&world, to, &ours), "that came another way, or is no check");
+        for _ in 0..Pace::TRIGGERED {
+            world.receives(local, to, &theirs);
+            assert!(due(&world, to, &ours));
+            world.sends(local, to, &ours);
+            assert!(!due(&world, to, &ours), "once");
+        }
+        world.receives(local, to, &theirs);
+        assert!(!due(&world, to, &ours), "two ends do not drive each other for ever");
+    }
+}
