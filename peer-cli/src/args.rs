@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use dialtone_wire::{DisplayName, RoomId};
 
 use crate::signaling::ServerUrl;
+use crate::{nat, report};
 
 mod common;
 mod doctor;
@@ -77,8 +78,8 @@ pub enum Command {
     Join(JoinArgs),
     /// List what --expect and --warn can ask for, with units and definitions.
     Metrics,
-    /// Print the JSON Schema of the report that --json writes.
-    Schema,
+    /// Print the JSON Schema of a document that --json writes.
+    Schema(SchemaArgs),
     /// Show a report that was written with --json, in any form.
     Report(ReportArgs),
     /// Compare two reports: what got slower, what got worse.
@@ -160,6 +161,37 @@ impl JoinArgs {
     /// What is about to be done, in one line.
     pub fn headline(&self) -> String {
         format!("joining room {} on {}; Ctrl-C hangs up", self.room, self.server)
+    }
+}
+
+/// `peer-cli schema`
+#[derive(Debug, ClapArgs)]
+pub struct SchemaArgs {
+    /// Whose document.
+    #[arg(value_enum, default_value_t)]
+    pub of: Document,
+}
+
+/// A document that --json writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// The report of `call` and `join`, dialtone.report.
+    #[default]
+    Report,
+    /// The findings of `doctor`, dialtone.doctor.
+    Doctor,
+    /// What `nat` found out.
+    Nat,
+}
+
+impl Document {
+    /// Its JSON Schema (draft 2020-12).
+    pub fn json_schema(self) -> String {
+        match self {
+            Self::Report => report::json_schema(),
+            Self::Doctor => crate::doctor::json_schema(),
+            Self::Nat => nat::json_schema(),
+        }
     }
 }
 

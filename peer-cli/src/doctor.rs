@@ -31,6 +31,7 @@ use self::verdict::{Evidence, judge};
 use crate::args::{DoctorArgs, SettingsError};
 use crate::clock::{Started, millis, now};
 use crate::nat::NatReport;
+use crate::report::schema_of;
 use crate::rtc::{IceServer, IceUrlError};
 use crate::signaling::{TlsConfigError, tls_config};
 
@@ -166,10 +167,9 @@ impl DoctorReport {
     }
 }
 
-/// The JSON Schema of the document (draft 2020-12).
+/// The JSON Schema of the document (draft 2020-12), as `doctor.schema.json` in this crate publishes it.
 pub fn json_schema() -> String {
-    let schema = schemars::schema_for!(DoctorReport);
-    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+    schema_of::<DoctorReport>()
 }
 
 impl Check {

@@ -8,7 +8,7 @@ use dialtone_peer::args::{Args, Command, CommonArgs};
 use dialtone_peer::args::{LoadCommand, LoadTurnArgs};
 use dialtone_peer::console::Console;
 use dialtone_peer::report::terminal::visible;
-use dialtone_peer::report::{self, Report, metrics};
+use dialtone_peer::report::{Report, metrics};
 use dialtone_peer::run::{self, OutputError, RunError, Show, Started};
 use dialtone_peer::startup::{start_log, stop_signal};
 use tokio::sync::watch;
@@ -56,7 +56,7 @@ async fn carry_out(command: Command, started: Started) -> ExitCode {
             finish(report, &join.common, &mut console)
         }
         Command::Call(_) | Command::Join(_) | Command::Metrics => say(&metrics::list()),
-        Command::Schema => say(&report::json_schema()),
+        Command::Schema(schema) => say(&schema.of.json_schema()),
         Command::Report(report) => told(run::show(&report)),
         Command::Diff(diff) => told(run::diff(&diff)),
         Command::Nat(nat) => match run::nat(&nat).await {

@@ -26,6 +26,8 @@ pub(crate) use sockets::discover;
 pub use sockets::{NatError, StunServer, StunServerError, probe};
 pub use text::render;
 
+use crate::report::schema_of;
+
 /// What was found out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NatReport {
@@ -140,6 +142,11 @@ impl NatReport {
             notes: vec![note],
         }
     }
+}
+
+/// The JSON Schema of the document (draft 2020-12), as `nat.schema.json` in this crate publishes it.
+pub fn json_schema() -> String {
+    schema_of::<NatReport>()
 }
 
 #[cfg(test)]

@@ -223,6 +223,11 @@ impl Report {
 
 /// The JSON Schema of the report (draft 2020-12), as `report.schema.json` publishes it.
 pub fn json_schema() -> String {
-    let schema = schemars::schema_for!(Report);
+    schema_of::<Report>()
+}
+
+/// The JSON Schema of a document, as a file of its own.
+pub(crate) fn schema_of<T: JsonSchema>() -> String {
+    let schema = schemars::schema_for!(T);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }

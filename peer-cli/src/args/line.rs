@@ -71,7 +71,7 @@ impl Args {
             Command::Load(LoadCommand::Turn(load)) => load.server.as_str(),
             Command::Call(_)
             | Command::Metrics
-            | Command::Schema
+            | Command::Schema(_)
             | Command::Report(_)
             | Command::Diff(_)
             | Command::Nat(_)

@@ -107,3 +107,30 @@ fn a_turn_login_goes_to_turn_servers_alone() {
     let args = call(&["--ice", "stun:a:1", "--ice-user", "u"]).unwrap();
     assert!(matches!(args.common.ice_servers(), Err(SettingsError::LoginWithoutServer)));
 }
+
+#[test]
+fn the_published_schemas_are_those_of_the_code() {
+    for (document, published, written) in [
+        (Document::Report, include_str!("../../report.schema.json"), "schema > peer-cli/report.schema.json"),
+        (Document::Doctor, include_str!("../../doctor.schema.json"), "schema doctor > peer-cli/doctor.schema.json"),
+        (Document::Nat, include_str!("../../nat.schema.json"), "schema nat > peer-cli/nat.schema.json"),
+    ] {
+        let same = document.json_schema() == published;
+        assert!(same, "{document:?}: write it anew: cargo run --bin peer-cli -- {written}");
+    }
+}
+
+#[test]
+fn a_schema_is_that_of_the_report_unless_another_document_is_named() {
+    for (words, expected) in [
+        (&["schema"][..], Document::Report),
+        (&["schema", "report"], Document::Report),
+        (&["schema", "doctor"], Document::Doctor),
+        (&["schema", "nat"], Document::Nat),
+    ] {
+        let args = Args::try_parse_from(["peer-cli"].iter().chain(words)).unwrap();
+        assert!(matches!(args.command, Command::Schema(schema) if schema.of == expected), "{words:?}");
+    }
+    let wrong = Args::try_parse_from(["peer-cli", "schema", "call"]).unwrap_err().to_string();
+    assert!(["report", "doctor", "nat"].iter().all(|known| wrong.contains(known)), "{wrong}");
+}
