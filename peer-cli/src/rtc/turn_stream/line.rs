@@ -151,3 +151,84 @@ async fn secure(target: &Target, stream: tokio::net::TcpStream) -> io::Result<Bo
     let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
     Ok(Box::new(TlsConnector::from(Arc::clone(config)).connect(name, stream).await?))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+    /// Channel data, whole and without padding.
+    const MESSAGE: &[u8] = &[0x40, 0, 0, 4, 1, 2, 3, 4];
+
+    struct World {
+        server: TcpListener,
+        messages: mpsc::Sender<Bytes>,
+        came: mpsc::Receiver<Came>,
+        broken: mpsc::Receiver<Broken>,
+        at: Broken,
+        task: tokio::task::JoinSet<()>,
+    }
+
+    impl World {
+        async fn new(held_for: Duration) -> Self {
+            let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = server.local_addr().unwrap().port();
+            let (messages, from_stack) = mpsc::channel(WAITING);
+            let (to_stack, came) = mpsc::channel(WAITING);
+            let (to_brain, broken) = mpsc::channel(1);
+            let (local, appears) = ("127.0.0.1:1".parse().unwrap(), "240.0.0.1:1".parse().unwrap());
+            let target = Target { host: "127.0.0.1".to_owned(), port, tls: None };
+            let connection = Connection { target, local, appears, held_for, to_stack, broken: to_brain };
+            let mut task = tokio::task::JoinSet::new();
+            task.spawn(connection.run(from_stack));
+            Self { server, messages, came, broken, at: Broken { local, server: appears }, task }
+        }
+
+        /// Sends, and gives the server's end once that has come.
+        async fn sends(&self) -> tokio::net::TcpStream {
+            self.messages.send(Bytes::from_static(MESSAGE)).await.unwrap();
+            let (mut stream, _) = timeout(LIMIT, self.server.accept()).await.unwrap().unwrap();
+            let mut got = [0; MESSAGE.len()];
+            timeout(LIMIT, stream.read_exact(&mut got)).await.unwrap().unwrap();
+            assert_eq!(got, MESSAGE);
+            stream
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_is_told_and_the_next_message_opens_another() {
+        let mut world = World::new(Duration::ZERO).await;
+        for _ in 0..2 {
+            let mut stream = world.sends().await;
+            stream.write_all(MESSAGE).await.unwrap();
+            let came = timeout(LIMIT, world.came.recv()).await.unwrap();
+            assert_eq!(came, Some((world.at.server, Bytes::from_static(MESSAGE))));
+            assert!(world.broken.try_recv().is_err(), "it is well");
+            drop(stream);
+            assert_eq!(timeout(LIMIT, world.broken.recv()).await.unwrap(), Some(world.at));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_reached_has_broken_nothing() {
+        let World { server, messages, mut broken, mut task, .. } = World::new(Duration::ZERO).await;
+        drop(server);
+        messages.send(Bytes::from_static(MESSAGE)).await.unwrap();
+        drop(messages);
+        timeout(LIMIT, task.join_next()).await.unwrap();
+        assert_eq!(broken.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn what_comes_is_held_back_for_the_time_that_others_have() {
+        let held_for = Duration::from_millis(200);
+        let mut world = World::new(held_for).await;
+        let begun = Instant::now();
+        let mut stream = world.sends().await;
+        stream.write_all(MESSAGE).await.unwrap();
+        timeout(LIMIT, world.came.recv()).await.unwrap().unwrap();
+        assert!(begun.elapsed() >= held_for);
+    }
+}
