@@ -56,6 +56,19 @@ fn the_published_schema_describes_the_reports() {
 }
 
 #[test]
+fn the_published_schema_of_the_doctor_describes_its_findings() {
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peer-cli/doctor.schema.json");
+    let scratch = Scratch::new("doctor-schema");
+    let found = scratch.file("found.json");
+    let closed = ["doctor", "--server", "ws://127.0.0.1:1/ws", "--timeout", "1s"];
+    let json = format!("--json={}", found.display());
+    assert_eq!(peer_cli(closed.into_iter().chain([json.as_str()])).code, 10);
+    if let Some(held) = script("validate.mjs", "ajv", &[published, found]) {
+        assert_eq!(held.code, Some(0), "{}\n{}", held.stdout, held.stderr);
+    }
+}
+
+#[test]
 fn an_old_report_is_shown_in_every_form_and_compared_with_a_new_one() {
     let scratch = Scratch::new("old");
     let (old, new, html) = (scratch.file("old.json"), scratch.file("new.json"), scratch.file("old.html"));

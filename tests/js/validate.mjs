@@ -15,7 +15,7 @@ for (const file of process.argv.slice(3)) {
     continue;
   }
   // A schema that takes everything proves nothing.
-  const broken = { ...report, verdict: { ...report.verdict, ok: "perhaps" } };
+  const broken = { ...report, verdict: "perhaps" };
   if (valid(broken)) {
     faults += 1;
     console.log(`not ok - ${file}: the schema takes a verdict that is none`);
