@@ -5,7 +5,7 @@
 // Prints one line of JSON: {"end", "snapshot", "faults"}. `end` is "left" (there was a call, and the far end ended it),
 // the state in which the page stayed (failed, full), or "limit"; `snapshot` is window.dialtone as it was last in the call,
 // or at the end where there was none. Status 0 after "left", 1 otherwise.
-// Options: --no-permission (the real path of a visitor: .local candidates), --limit SECONDS for all of it [90].
+// Options: --no-permission (the real path of a visitor: .local candidates), --limit SECONDS for all of it [120].
 import { writeSync } from "node:fs";
 import { launchChromium, openPage, snapshot } from "./call-page.mjs";
 
@@ -33,7 +33,7 @@ async function stay(page, end) {
 
 /** The words of the command line. */
 function read(words) {
-  const options = { permission: true, limit: 90 };
+  const options = { permission: true, limit: 120 };
   const rest = [...words];
   while (rest.length > 0) {
     const word = rest.shift();

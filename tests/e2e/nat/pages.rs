@@ -7,7 +7,7 @@ use super::{documents, lab_shell, lacks_browser};
 const CALL: &str = r#"
 call() { # ROOM OPTION...
     @h node "$PAGE" --no-permission "$LAB_PAGE/r/$1?media=pattern&peer=7" > "$LAB/page.json" & page=$!
-    @h2 peer-cli join "$@" --server "$LAB_WSS" --tls-ca "$LAB_CA" --call-number 3 --size 320x240 --fps 15 --wait 60s \
+    @h2 peer-cli join "$@" --server "$LAB_WSS" --tls-ca "$LAB_CA" --call-number 3 --size 320x240 --fps 15 --wait 90s \
         --duration 5s --quiet "--json=$LAB/cli.json" > /dev/null || true
     wait $page || true
     cat "$LAB/page.json" "$LAB/cli.json"

@@ -95,7 +95,7 @@ impl Lab {
         command.args(["--size", "320x240", "--fps", "15", "--quiet"]);
         let (server, wait, connect, seconds) = match mode {
             Mode::Stun | Mode::Turn => (&self.server, "30s", "15s", self.seconds),
-            Mode::Browser => (&self.wss, "60s", "25s", self.seconds.max(BROWSER_SECONDS)),
+            Mode::Browser => (&self.wss, "90s", "25s", self.seconds.max(BROWSER_SECONDS)),
         };
         command.args(["--server", server, "--wait", wait, "--connect-timeout", connect]);
         command.args(["--duration", &format!("{seconds}s")]);
