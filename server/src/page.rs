@@ -23,10 +23,12 @@ const IMAGE: &str = "image/svg+xml";
 const DOCUMENT: File = File { name: "index.html", kind: HTML, text: include_str!("page/index.html") };
 
 /// What the document loads, by its name below `/assets/`.
-const ASSETS: [File; 19] = [
+const ASSETS: [File; 25] = [
     File { name: "style.css", kind: STYLE, text: include_str!("page/style.css") },
+    File { name: "call.css", kind: STYLE, text: include_str!("page/call.css") },
     File { name: "icon.svg", kind: IMAGE, text: include_str!("page/icon.svg") },
     script("main.js", include_str!("page/main.js")),
+    script("orders.js", include_str!("page/orders.js")),
     script("ui.js", include_str!("page/ui.js")),
     script("i18n.js", include_str!("page/i18n.js")),
     script("en.js", include_str!("page/en.js")),
@@ -36,7 +38,11 @@ const ASSETS: [File; 19] = [
     script("signaling.js", include_str!("page/signaling.js")),
     script("stomp.js", include_str!("page/stomp.js")),
     script("call.js", include_str!("page/call.js")),
+    script("negotiation.js", include_str!("page/negotiation.js")),
+    script("timers.js", include_str!("page/timers.js")),
     script("link.js", include_str!("page/link.js")),
+    script("far.js", include_str!("page/far.js")),
+    script("awake.js", include_str!("page/awake.js")),
     script("quality.js", include_str!("page/quality.js")),
     script("judge.js", include_str!("page/judge.js")),
     script("stamp.js", include_str!("page/stamp.js")),

@@ -147,6 +147,33 @@ fn a_session_that_is_resumed_while_its_old_socket_hangs_takes_over_without_leave
 }
 
 #[test]
+fn twenty_calls_leave_no_session_no_room_and_no_subscription() {
+    let hub = hub(&Config::embedded());
+    let mut names = vec![format!("{:?}", room("r"))];
+    for number in 0..20 {
+        let (mut a, _) = open(&hub, Ask::New);
+        let (mut b, _) = open(&hub, Ask::New);
+        join(&hub, &mut a);
+        join(&hub, &mut b);
+        names.extend([format!("{:?}", sid(&a)), format!("{:?}", sid(&b))]);
+        let told = format!("{hub:?}");
+        assert!(names.iter().rev().take(2).all(|name| told.contains(name)), "they are there to be seen: {told}");
+        // One leaves and says goodbye, or says goodbye alone; the other one does, or is lost and does not come back.
+        if number % 2 == 0 {
+            hub.handle(now(), &mut a, Request::Leave(room("r")));
+        }
+        lose(&hub, &a, true);
+        lose(&hub, &b, number % 3 == 0);
+        if let Some(due) = hub.next_expiry() {
+            hub.expire(due);
+        }
+    }
+    let told = format!("{hub:?}");
+    let left: Vec<_> = names.iter().filter(|name| told.contains(*name)).collect();
+    assert!(left.is_empty(), "{left:?} in {told}");
+}
+
+#[test]
 fn a_sender_who_names_another_member_is_told() {
     let hub = hub(&Config::embedded());
     let (mut a, _) = open(&hub, Ask::Nothing);

@@ -7,25 +7,24 @@
 //   failed(why)       why: no-offer, no-answer, no-path, lost, description; the call is over
 //   track(track)      linked(pc)
 
-import { Link } from "./link.js";
+import { Negotiation } from "./negotiation.js";
+import { Timers } from "./timers.js";
 
 /** In milliseconds. */
 const PATIENCE = {
   /** For a READY after a member list of two. */
   ready: 500,
-  /** For the other side's offer, and for the answer to ours when theirs lies here. */
+  /** For the other side's offer. */
   offer: 2000,
   /** From READY to media. */
   connect: 25_000,
   /** For media to come back after it was cut. */
   recover: 60_000,
 };
-/** Candidates kept until there is a description to add them to. */
-const MOST_EARLY = 256;
 
 export class Call {
   #options;
-  #link = null;
+  #negotiation;
   #stage = "waiting";
   #me = null;
   #other = null;
@@ -33,16 +32,7 @@ export class Call {
   #sawOther = false;
   /** The server was lost before media flowed: the next READY starts anew. */
   #lostWhileConnecting = false;
-  /** Our own offer: none, making, sent. */
-  #offer = "none";
-  /** The other side's offer that came while ours was out, when we are the impolite one. */
-  #ignored = null;
-  #hasRemote = false;
-  #pendingRemote = 0;
-  #described = false;
-  #offered = false;
-  #early = [];
-  #timers = new Map();
+  #timers = new Timers();
 
   /**
    * `send(message)` gives a signal to the server, `local()` says what to send (see Link), `config()` gives the
@@ -50,11 +40,21 @@ export class Call {
    * does and takes no other offer until it is answered, "never" leaves it to the other side.
    */
   constructor({ send, tell, local, config, codec, rule }) {
-    this.#options = { send, tell, local, config, codec, rule };
+    this.#options = { tell, rule };
+    this.#negotiation = new Negotiation({
+      send,
+      tell: (...words) => this.#told(...words),
+      local,
+      config,
+      codec,
+      isImpolite: () => this.#isImpolite(),
+      insists: rule === "insist",
+      timers: this.#timers,
+    });
   }
 
   get pc() {
-    return this.#link?.pc ?? null;
+    return this.#negotiation.pc;
   }
 
   get other() {
@@ -78,10 +78,10 @@ export class Call {
     this.#other = other;
     const resumed = this.#stage === "connecting" && this.#lostWhileConnecting;
     if ((this.#stage === "waiting" || resumed) && !this.#timers.has("ready")) {
-      this.#after("ready", PATIENCE.ready, () => this.ready());
+      this.#timers.after("ready", PATIENCE.ready, () => this.ready());
     }
     // READY had overtaken the list that says who offers.
-    if (this.#stage === "connecting" && this.#timers.has("offer") && this.#isImpolite()) this.#makeOffer(false);
+    if (this.#stage === "connecting" && this.#timers.has("offer") && this.#isImpolite()) this.#negotiation.makeOffer(false);
   }
 
   ready() {
@@ -91,9 +91,8 @@ export class Call {
     } else if (this.#stage === "connecting" && this.#lostWhileConnecting) {
       // The server forgot the room, and both are in it again: whatever was out is void.
       this.#lostWhileConnecting = false;
-      this.#ignored = null;
-      this.#stop("glare", "ready");
-      this.#takeBack();
+      this.#timers.stop("ready");
+      this.#negotiation.drop();
       this.#offerOrWait();
     }
   }
@@ -122,14 +121,14 @@ export class Call {
       if (type === "OFFER") this.#startConnecting();
       else if (type !== "CANDIDATE") return;
     }
-    if (type === "OFFER") this.#remoteOffer(sdp);
-    else if (type === "ANSWER") this.#remoteAnswer(sdp);
-    else if (type === "CANDIDATE") this.#remoteCandidate(readCandidate(message));
+    if (type === "OFFER") this.#negotiation.remoteOffer(sdp);
+    else if (type === "ANSWER") this.#negotiation.remoteAnswer(sdp);
+    else if (type === "CANDIDATE") this.#negotiation.remoteCandidate(message);
   }
 
   /** Sends another track, or nothing. */
   replaceTrack(kind, track) {
-    this.#link?.replaceTrack(kind, track);
+    this.#negotiation.replaceTrack(kind, track);
   }
 
   /** Tries the path again now, for instance because the network is another one. */
@@ -152,17 +151,17 @@ export class Call {
 
   #startConnecting() {
     this.#lostWhileConnecting = false;
-    this.#stop("ready", "offer", "glare", "restart", "recover");
-    this.#after("connect", PATIENCE.connect, () => this.#notConnected());
-    this.#fresh();
+    this.#timers.stop("ready", "offer", "glare", "restart", "recover");
+    this.#timers.after("connect", PATIENCE.connect, () => this.#notConnected());
+    this.#negotiation.fresh();
     this.#phase("connecting");
   }
 
   /** Where the other one's id is not known, waiting is right: its offer will tell. */
   #offerOrWait() {
     const { rule } = this.#options;
-    if (rule === "always" || this.#isImpolite()) this.#makeOffer(false);
-    else if (rule !== "never") this.#after("offer", PATIENCE.offer, () => this.#makeOffer(false));
+    if (rule === "always" || this.#isImpolite()) this.#negotiation.makeOffer(false);
+    else if (rule !== "never") this.#timers.after("offer", PATIENCE.offer, () => this.#negotiation.makeOffer(false));
   }
 
   /** Session ids are compared by their bytes, which for the letters of ids is how strings compare. */
@@ -172,136 +171,39 @@ export class Call {
     return this.#me !== null && this.#other !== null && this.#me < this.#other;
   }
 
-  #makeOffer(iceRestart) {
-    if (this.#offer !== "none") return;
-    this.#stop("offer");
-    this.#offer = "making";
-    this.#link.offer(this.#options.config(), iceRestart);
-  }
-
-  #remoteOffer(sdp) {
-    this.#stop("offer");
-    if (this.#link.isStranger(sdp)) {
-      // The other page was loaded anew while the server could not tell us.
-      this.#startConnecting();
-    } else if (this.#offer !== "none") {
-      if (this.#isImpolite()) {
-        this.#ignored = sdp;
-        if (this.#options.rule === "insist") return;
-        this.#after("glare", PATIENCE.offer, () => {
-          this.#takeBack();
-          this.#accept(this.#ignored);
-        });
-        return;
-      }
-      this.#takeBack();
-    }
-    this.#accept(sdp);
-  }
-
-  #accept(sdp) {
-    this.#ignored = null;
-    this.#pendingRemote += 1;
-    this.#link.acceptOffer(sdp);
-  }
-
-  #remoteAnswer(sdp) {
-    if (this.#offer !== "sent") return;
-    this.#stop("glare");
-    this.#ignored = null;
-    if (this.#link.isStranger(sdp)) {
-      this.#startConnecting();
-      this.#makeOffer(false);
-      return;
-    }
-    this.#offer = "none";
-    this.#described = true;
-    this.#pendingRemote += 1;
-    this.#link.acceptAnswer(sdp);
-  }
-
-  #remoteCandidate(candidate) {
-    if (candidate === null) return;
-    if (this.#hasRemote && this.#pendingRemote === 0 && this.#ignored === null) this.#link.addCandidate(candidate);
-    else if (this.#early.length < MOST_EARLY) this.#early.push(candidate);
-  }
-
-  #takeBack() {
-    if (this.#offer === "none") return;
-    this.#offer = "none";
-    // Sections of an offer that was taken back fit no offer of the other side; an unused connection is no loss.
-    if (this.#hasRemote) this.#link.rollback();
-    else this.#fresh();
-  }
-
-  /** A new connection in place of the old one. Early candidates belong to what comes, so they stay. */
-  #fresh() {
-    this.#link?.close();
-    this.#offer = "none";
-    this.#ignored = null;
-    this.#hasRemote = false;
-    this.#pendingRemote = 0;
-    this.#described = false;
-    const { local, config, codec, tell } = this.#options;
-    this.#link = new Link({ config: config(), local, codec, tell: (...words) => this.#linked(...words) });
-    tell("linked", this.#link.pc);
-  }
-
-  #linked(kind, ...words) {
-    const { send, tell } = this.#options;
-    if (kind === "description") {
-      const [type, sdp] = words;
-      if (type === "offer") {
-        this.#offer = "sent";
-        this.#offered = true;
-      } else {
-        this.#described = true;
-      }
-      send({ type: type.toUpperCase(), sdp });
-    } else if (kind === "candidate") {
-      send({ type: "CANDIDATE", candidate: words[0] });
-    } else if (kind === "accepted") {
-      this.#hasRemote = true;
-      this.#pendingRemote -= 1;
-      if (this.#pendingRemote === 0) for (const candidate of this.#early.splice(0)) this.#link.addCandidate(candidate);
-    } else if (kind === "state") {
-      this.#state(words[0]);
-    } else if (kind === "track") {
-      tell("track", words[0]);
-    } else if (kind === "failed") {
-      const [what, reason] = words;
-      console.warn(`${what}: ${reason}`);
-      // Candidates of an offer that was taken back fit nothing any more; that is no fault.
-      if (["offer", "acceptOffer", "acceptAnswer"].includes(what)) this.#fail("description");
-    }
+  #told(kind, ...words) {
+    if (kind === "anew") this.#startConnecting();
+    else if (kind === "state") this.#state(words[0]);
+    else if (kind === "failed") this.#fail("description");
+    else this.#options.tell(kind, ...words);
   }
 
   #state(state) {
     if (state === "connected" && this.#stage !== "connected") {
-      this.#stop("connect", "offer", "restart", "recover");
+      this.#timers.stop("connect", "offer", "restart", "recover");
       this.#lostWhileConnecting = false;
       this.#phase("connected");
     } else if (state === "failed" && this.#stage === "connecting") {
       this.#fail("no-path");
     } else if (["disconnected", "failed"].includes(state) && this.#stage === "connected") {
       this.#phase("reconnecting");
-      this.#after("recover", PATIENCE.recover, () => this.#fail("lost"));
+      this.#timers.after("recover", PATIENCE.recover, () => this.#fail("lost"));
       // The impolite side restarts soon; the polite one only when nothing comes of that.
-      this.#after("restart", PATIENCE.offer * (this.#isImpolite() ? 1 : 4), () => this.#restart());
+      this.#timers.after("restart", PATIENCE.offer * (this.#isImpolite() ? 1 : 4), () => this.#restart());
     }
   }
 
   /** An offer that was not answered went into a dead network, so a restart is repeated until media is back. */
   #restart() {
     if (this.#stage !== "reconnecting") return;
-    this.#takeBack();
-    this.#makeOffer(true);
-    this.#after("restart", PATIENCE.offer * (this.#isImpolite() ? 2 : 4), () => this.#restart());
+    this.#negotiation.takeBack();
+    this.#negotiation.makeOffer(true);
+    this.#timers.after("restart", PATIENCE.offer * (this.#isImpolite() ? 2 : 4), () => this.#restart());
   }
 
   #notConnected() {
-    if (this.#described) this.#fail("no-path");
-    else this.#fail(this.#offered && this.#isImpolite() ? "no-answer" : "no-offer");
+    if (this.#negotiation.described) this.#fail("no-path");
+    else this.#fail(this.#negotiation.offered && this.#isImpolite() ? "no-answer" : "no-offer");
   }
 
   #fail(why) {
@@ -315,41 +217,8 @@ export class Call {
   }
 
   #reset() {
-    this.#link?.close();
-    this.#link = null;
-    this.#stop(...this.#timers.keys());
-    this.#offer = "none";
-    this.#ignored = null;
-    this.#hasRemote = false;
-    this.#pendingRemote = 0;
-    this.#described = false;
-    this.#offered = false;
-    this.#early = [];
+    this.#negotiation.close();
+    this.#timers.stopAll();
     this.#lostWhileConnecting = false;
   }
-
-  #after(name, ms, what) {
-    this.#stop(name);
-    const run = () => {
-      this.#timers.delete(name);
-      what();
-    };
-    this.#timers.set(name, setTimeout(run, ms));
-  }
-
-  #stop(...names) {
-    for (const name of names) {
-      clearTimeout(this.#timers.get(name));
-      this.#timers.delete(name);
-    }
-  }
-}
-
-/** An RTCIceCandidateInit, nested or flat; null for the end of the candidates. */
-function readCandidate({ candidate, sdpMid, sdpMLineIndex }) {
-  const init = typeof candidate === "string" ? { candidate, sdpMid, sdpMLineIndex } : candidate;
-  if (typeof init?.candidate !== "string" || init.candidate === "") return null;
-  // A browser wants to know the section; with everything in one bundle the first one is as good as any.
-  if ((init.sdpMid ?? null) === null && (init.sdpMLineIndex ?? null) === null) return { ...init, sdpMLineIndex: 0 };
-  return init;
 }

@@ -1,29 +1,19 @@
-// The page: one room, its lobby, its call. What the address says beside the room is for tests:
-//   /r/ROOM?media=pattern   sends the drawn picture and the tone of peer-cli in place of camera and microphone
-//          &peer=N          as this peer, 0 to 255; a call's number is N / 2 rounded down [a random one]
-//          &judge=1 or 0    reads the far end's stamps and tone, or does not [with media=pattern it does]
-//          &policy=relay    relayed candidates only
-//          &codec=H264      the video codec to prefer
-//          &offer=RULE      whatever the session ids say: `always` offers, `insist` does and takes no other offer until
-//                           it is answered, `never` leaves it to the other side
-// `window.dialtone` is what tests read; nothing can be changed through it.
+// The page: one room, its lobby, its call. What tests may order in its address stands in orders.js; `window.dialtone`
+// is what they read, and nothing can be changed through it.
 
+import { stayAwake } from "./awake.js";
 import { Call } from "./call.js";
+import { Far } from "./far.js";
 import { t } from "./i18n.js";
 import { Media } from "./media.js";
+import { codec, isRelay, prepare, rule } from "./orders.js";
 import { Quality } from "./quality.js";
 import { isRoom, keepSeat, randomRoom, roomOf, takeSeat } from "./room.js";
 import { Signaling } from "./signaling.js";
 import { View } from "./ui.js";
 
 const TONES = { lobby: "calm", waiting: "calm", connected: "good", full: "bad", failed: "bad", ended: "calm" };
-/** Without a new picture for this long, in milliseconds, we say so. */
-const STALLED = 2500;
-
-const query = new URLSearchParams(location.search);
 const asked = roomOf(location);
-const isPattern = query.get("media") === "pattern";
-const isRelay = query.get("policy") === "relay";
 
 let room = isRoom(asked) ? asked : null;
 let state = "lobby";
@@ -37,12 +27,8 @@ let judge = null;
 let pattern = null;
 let stats = null;
 let iceServers = [];
-let blocked = false;
-let awake = null;
-let pictures = { count: 0, at: 0 };
 const marks = { load: now() };
 
-const remote = new MediaStream();
 const media = new Media((kind) => {
   call?.replaceTrack(kind, media.outgoing(kind));
   showOwn();
@@ -56,22 +42,24 @@ const view = new View({
   speaker: (id) => view.remote.setSinkId(id).catch((error) => console.warn(`speaker: ${error.message}`)),
   screen: () => (media.isScreenShared ? media.stopScreen() : media.shareScreen().catch(() => {})),
   askAgain: () => open(),
-  play: () => play(),
+  play: () => far.play(),
 });
+const far = new Far(view.remote, show);
 const quality = new Quality((found) => {
   // While the path is cut, the figures of before mean nothing.
   stats = found === null || state !== "reconnecting" ? found : { ...found, grade: "poor" };
   // Before there is a path nothing can be good or poor.
   view.quality(["connected", "reconnecting"].includes(state) ? stats : null);
   const { frames = 0 } = found?.received ?? {};
-  if (frames !== pictures.count || state !== "connected") pictures = { count: frames, at: performance.now() };
+  if (state === "connected") far.count(frames);
+  else far.restart(frames);
   show();
 });
 
 Object.defineProperty(window, "dialtone", { get: snapshot });
 view.room(room, asked || randomRoom());
 show();
-const prepared = isPattern || query.get("judge") === "1" ? prepareTest() : Promise.resolve();
+const prepared = prepareOrders();
 begin();
 
 async function begin() {
@@ -86,19 +74,9 @@ async function begin() {
   await open();
 }
 
-/** The pattern and the judge are for tests; nobody else loads them. */
-async function prepareTest() {
-  if (query.get("judge") !== "0") {
-    const { Judge } = await import("./judge.js");
-    judge = new Judge(view.remote);
-  }
-  if (isPattern) {
-    const { Pattern, toneOf } = await import("./pattern.js");
-    const peer = query.has("peer") ? Number(query.get("peer")) & 0xff : 2 + Math.floor(Math.random() * 252);
-    const source = new Pattern(peer);
-    pattern = { peer, toneHz: toneOf(peer), start: () => source.start() };
-    media.usePattern(source);
-  }
+async function prepareOrders() {
+  ({ judge, pattern } = await prepare(view.remote));
+  if (pattern !== null) media.usePattern(pattern.source);
 }
 
 async function open() {
@@ -123,14 +101,14 @@ async function join(name) {
   for (const mark of ["joined", "ready", "connected", "firstFrame"]) delete marks[mark];
   marks.join = now();
   judge?.start();
-  pattern?.start();
+  pattern?.source.start();
   call = new Call({
     send: (message) => signaling.send(message),
     tell: (kind, ...words) => onCall[kind](...words),
     local: () => ({ audio: media.outgoing("audio"), video: media.outgoing("video"), stream: media.stream }),
     config: () => ({ iceServers, bundlePolicy: "max-bundle", iceTransportPolicy: isRelay ? "relay" : "all" }),
-    codec: query.get("codec"),
-    rule: query.get("offer"),
+    codec,
+    rule,
   });
   signaling = new Signaling({
     url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`,
@@ -191,12 +169,8 @@ const onCall = {
     quality.watch(pc);
   },
   track(track) {
-    for (const old of remote.getTracks()) if (old.kind === track.kind) remote.removeTrack(old);
-    remote.addTrack(track);
-    // Not before there is a track: a page counts as loading while its video waits for one.
-    if (view.remote.srcObject === null) view.remote.srcObject = remote;
+    far.add(track);
     judge?.watch(track);
-    play();
   },
 };
 
@@ -242,40 +216,16 @@ function goAway() {
   call.close();
 }
 
-async function play() {
-  if (view.remote.srcObject === null) return;
-  try {
-    await view.remote.play();
-    blocked = false;
-  } catch (error) {
-    // Anything else than a forbidden start is one that a newer stream has overtaken.
-    blocked = error.name === "NotAllowedError";
-  }
-  show();
-}
-
 function clearRemote() {
-  for (const track of remote.getTracks()) remote.removeTrack(track);
-  // Else its last picture stays.
-  view.remote.srcObject = null;
+  far.clear();
   judge?.reset();
-  blocked = false;
-}
-
-/** A phone does not fall asleep over a call; where that cannot be had, nothing is lost. */
-async function stayAwake() {
-  const wanted = () => state === "connected" || state === "reconnecting";
-  if (wanted() && awake === null) awake = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
-  if (wanted()) return;
-  awake?.release().catch(() => {});
-  awake = null;
 }
 
 function become(name, reason = null) {
   state = name;
-  stayAwake();
+  stayAwake(["connected", "reconnecting"].includes(state));
   why = reason;
-  pictures = { count: 0, at: performance.now() };
+  far.restart();
   show();
 }
 
@@ -283,9 +233,9 @@ function become(name, reason = null) {
 function show() {
   const { key, tone } = statusNow();
   view.status(t(`status.${key}`), tone);
-  const stalled = state === "connected" && performance.now() - pictures.at > STALLED;
+  const stalled = state === "connected" && far.isStalled;
   const soon = ["joining", "connecting"].includes(state) ? t(`status.${key}`) : null;
-  view.stage({ waiting: state === "waiting", soon, noPicture: stalled, play: blocked && state === "connected" });
+  view.stage({ waiting: state === "waiting", soon, noPicture: stalled, play: far.blocked && state === "connected" });
 }
 
 function statusNow() {

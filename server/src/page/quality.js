@@ -47,10 +47,12 @@ export class Quality {
 
 /** The few entries that count, out of some hundred. */
 function raw(report) {
-  const found = { at: performance.now(), pair: null, in: {}, out: {}, answers: {} };
+  const found = { at: null, pair: null, in: {}, out: {}, answers: {} };
   const get = (id) => (id === undefined ? undefined : report.get(id));
   let selected;
   for (const entry of report.values()) {
+    // When it was counted; a page that is kept from running learns of two counts at once.
+    if (["transport", "candidate-pair"].includes(entry.type)) found.at = entry.timestamp;
     if (entry.type === "transport") selected = get(entry.selectedCandidatePairId) ?? selected;
     // Firefox marks the pair itself.
     if (entry.type === "candidate-pair" && entry.selected) selected = entry;
@@ -65,7 +67,8 @@ function raw(report) {
 }
 
 function summary(now, before) {
-  const seconds = before === null ? 0 : (now.at - before.at) / 1000;
+  const isTimed = now.at !== null && (before?.at ?? null) !== null;
+  const seconds = isTimed ? Math.max(now.at - before.at, 0) / 1000 : 0;
   const grown = (from, kind, field) => Math.max((now[from][kind]?.[field] ?? 0) - (before?.[from][kind]?.[field] ?? 0), 0);
   const kbps = (from, kind, field) => (seconds > 0 ? Math.round((grown(from, kind, field) * 8) / seconds / 1000) : 0);
   const received = grown("in", "video", "packetsReceived") + grown("in", "audio", "packetsReceived");
@@ -111,9 +114,14 @@ function pairOf(pair) {
     protocol: candidate?.protocol ?? "unknown",
     // How the relay itself is reached; browsers tell it of their own candidates only.
     relayProtocol: candidate?.relayProtocol || null,
-    address: candidate?.address ? `${candidate.address}:${candidate.port}` : null,
+    address: candidate?.address ? `${bracketed(candidate.address)}:${candidate.port}` : null,
   });
   return pair === null ? null : { local: side(pair.local), remote: side(pair.remote) };
+}
+
+/** An IPv6 address needs brackets before a port (RFC 3986 section 3.2.2). */
+function bracketed(address) {
+  return address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
 }
 
 /** good, fair, poor; null before there is anything to say. */
