@@ -9,7 +9,10 @@ use dialtone_tests::{Ground, Program, Running, is_required};
 use serde_json::Value;
 
 mod cli;
+mod course;
+mod look;
 mod pages;
+mod paths;
 
 /// The longest that one step may take; a browser on a busy machine takes its time.
 const STEP: Duration = Duration::from_secs(150);
@@ -52,7 +55,7 @@ fn scripts() -> PathBuf {
 /// A server with the call page, in a network.
 struct House<'a> {
     ground: &'a Ground,
-    _server: Program,
+    server: Program,
     /// Where the page is, such as `http://127.0.0.1:40000`.
     http: String,
     /// Where signaling is, such as `ws://127.0.0.1:40000/ws`.
@@ -64,7 +67,7 @@ impl<'a> House<'a> {
         let always = ["--origin", "any"];
         let (server, ws) = Program::server_on(ground, always.iter().chain(options));
         let http = ws.trim_end_matches("/ws").replacen("ws", "http", 1);
-        Self { ground, _server: server, http, ws }
+        Self { ground, server, http, ws }
     }
 
     /// Browsers of this network; `options` are those of `tests/js/call-page.mjs`.

@@ -225,7 +225,7 @@ export class Stage {
   }
 
   async #openPage(name, address) {
-    const { server, oneBrowser, locale } = this.#options;
+    const { server, oneBrowser, locale, limit } = this.#options;
     const known = this.#open.get(name);
     if (known !== undefined) return visit(known.page, server, address);
     const kind = this.#kinds.get(name);
@@ -237,7 +237,11 @@ export class Stage {
     const browser = shared ? this.#shared : await launch({ ...this.#options, hides: kind === "tabs" });
     const options = locale === undefined || isFirefox ? {} : { locale };
     try {
-      const opened = await openPage(browser, server, address, options, (page) => this.#wires.get(name)?.route(page));
+      const opened = await openPage(browser, server, address, options, (page) => {
+        // Firefox here waits for nothing by itself.
+        page.setDefaultTimeout?.(limit * 1000);
+        return this.#wires.get(name)?.route(page);
+      });
       this.#open.set(name, { browser, ...opened });
     } catch (error) {
       await browser.close();
