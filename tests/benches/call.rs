@@ -1,4 +1,4 @@
-//! How long a call takes to set up, and what it weighs: `scripts/bench-call`.
+//! How long a call inside one process takes to set up, and what it weighs: `scripts/bench-call --in-process`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may fail loudly and prints its figures")]
 
 use std::process::{Command, Stdio};
