@@ -161,6 +161,9 @@ fn webp_config() -> Result<WebPConfig, MediaError> {
     let mut config = WebPConfig::new().map_err(|()| failed("VP8", "libwebp has another version than its binding"))?;
     config.method = 0;
     config.quality = 60.0;
+    // Each picture stands for itself, so there is nothing to smooth for the next one; and the filter is the better half of
+    // what decoding costs.
+    config.filter_strength = 0;
     Ok(config)
 }
 
