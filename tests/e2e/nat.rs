@@ -81,7 +81,7 @@ fn lab_shell(options: &[&str], sites: &str, line: &str) -> Option<Ran> {
 /// So many JSON documents, one behind the other: the reports of both sides of a call, for instance.
 fn documents<const N: usize>(text: &str) -> [Value; N] {
     let all = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let all: Vec<_> = all.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {text}"));
+    let all: Vec<Value> = all.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {text}"));
     all.try_into().unwrap_or_else(|_| panic!("expected {N} documents: {text}"))
 }
 

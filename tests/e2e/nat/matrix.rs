@@ -109,7 +109,7 @@ fn a_browser_has_to_go_direct_where_that_is_possible_and_peer_cli_may_lag_behind
     for bytes in [[relay, relay], [direct, direct], [relay, direct], [Bytes::default(), relay]] {
         assert!(!judge(bytes).wrong.is_empty(), "{bytes:?}");
     }
-    let cell = Cell::judge(pair, Mode::Turn, false, sides.clone(), [direct, relay]);
+    let cell = Cell::judge(pair, Mode::Turn, false, sides, [direct, relay]);
     assert_eq!(cell.wrong[0], "relay instead of direct");
 }
 

@@ -32,9 +32,9 @@ pub fn summary(cells: &[Cell]) -> String {
     let sum = |of: fn(&Tally<'_>) -> usize| tallies.values().map(of).sum::<usize>();
     let mut text =
         format!("{} calls, {} wrong, {} placed again", cells.len(), sum(|tally| tally.wrong), sum(|tally| tally.again));
-    // Writing to a text does not fail.
     let detours = cells.iter().filter(|cell| cell.detour).count();
     if detours > 0 {
+        // Writing to a text does not fail.
         let _ = write!(text, ", {detours} over the relay that could have gone direct");
     }
     let mut worst: Vec<_> = tallies.values().filter(|tally| tally.wrong + tally.again > 0).collect();
