@@ -41,8 +41,8 @@ pub(crate) struct Args {
     /// TLS with a fresh self-signed certificate; for development
     #[arg(long, env = "DIALTONE_TLS_SELF_SIGNED", value_parser = BoolishValueParser::new())]
     tls_self_signed: bool,
-    /// An origin whose pages may connect, such as https://call.example (repeatable), or `any`; without it only pages from
-    /// the same host and port
+    /// An origin whose pages may connect, such as https://call.example (repeatable), or `any`; pages from the same host
+    /// and port may always
     #[arg(long, env = "DIALTONE_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     origin: Vec<String>,
     /// A TURN URL for clients (repeatable); needs a secret

@@ -9,7 +9,8 @@ pub enum Origins {
     /// Pages from the host and port that the request itself names.
     #[default]
     SameOrigin,
-    /// Pages from these origins and no others.
+    /// Pages from these origins, and from the host and port that the request itself names: the server's own page, and what
+    /// Spring lets in whatever its list says.
     List(Vec<Origin>),
     /// Every page.
     Any,
@@ -35,14 +36,14 @@ impl Origins {
     /// Whether a request with these `Origin` and `Host` headers may pass.
     pub(crate) fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
-        match self {
-            Self::Any => true,
-            Self::List(list) => origin.parse::<Origin>().is_ok_and(|origin| list.contains(&origin)),
-            Self::SameOrigin => match (origin.parse::<Origin>(), host) {
-                (Ok(origin), Some(host)) => origin.is_at(host),
-                (Err(_), _) | (_, None) => false,
-            },
-        }
+        let listed = match self {
+            Self::Any => return true,
+            Self::List(list) => list.as_slice(),
+            Self::SameOrigin => &[],
+        };
+        origin
+            .parse::<Origin>()
+            .is_ok_and(|origin| listed.contains(&origin) || host.is_some_and(|host| origin.is_at(host)))
     }
 }
 
@@ -118,9 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn a_list_admits_what_is_on_it_and_nothing_else() {
+    fn a_list_admits_what_is_on_it_beside_the_pages_of_the_server() {
         let list = Origins::List(vec!["https://call.example".parse().unwrap()]);
         assert!(list.allow(Some("https://call.example:443"), Some("signal.example")));
+        assert!(list.allow(Some("https://signal.example"), Some("signal.example")));
         assert!(!list.allow(Some("http://call.example"), Some("signal.example")));
         assert!(!list.allow(Some("https://call.example.evil"), Some("signal.example")));
         assert!(!list.allow(Some("null"), None));
