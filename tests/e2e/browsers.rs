@@ -13,6 +13,7 @@ mod course;
 mod look;
 mod pages;
 mod paths;
+mod tutorial;
 
 /// The longest that one step may take; a browser on a busy machine takes its time.
 const STEP: Duration = Duration::from_secs(150);
