@@ -13,6 +13,10 @@
 //!
 //! A check may come bare, or in what our own relay hands on. One in a channel comes from an address that the stack knows,
 //! since it has bound the channel.
+//!
+//! The same goes for checks that nominate a way over a relay: browsers nominate what works first and go over to something
+//! better later, but the stack stays with the first pair that it is led to. Such a check has to wait until a direct way
+//! has had its time.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -21,19 +25,20 @@ use std::{
 };
 
 use rtc::stun::{
-    attributes::{ATTR_DATA, ATTR_PRIORITY, ATTR_XOR_PEER_ADDRESS, ATTR_XOR_RELAYED_ADDRESS},
+    attributes::{ATTR_DATA, ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_XOR_PEER_ADDRESS, ATTR_XOR_RELAYED_ADDRESS},
     message::{
         CLASS_INDICATION, CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_ALLOCATE, METHOD_BINDING, METHOD_DATA, Message,
-        is_stun_message,
     },
 };
 
-use super::checks::{address, decode};
+use super::checks::{Frame, address, decode};
 
 /// How long a relay waits for its candidate: as long as the stack waits before it nominates one.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what may be a relay waits.
 const PATIENCE_IN_DOUBT: Duration = Duration::from_millis(300);
+/// How long after the first check of the far end a way over a relay is not nominated.
+const PATIENCE_WITH_DIRECT: Duration = Duration::from_secs(1);
 /// Addresses remembered, of each kind; a check from one that has no room does not wait.
 const MAX_ADDRESSES: usize = 64;
 /// Preferences of the types of candidates (section 5.1.2.2).
@@ -44,18 +49,19 @@ const PEER_REFLEXIVE: u8 = 110;
 #[derive(Debug, Default)]
 pub(super) struct Hasty {
     /// Restarts bring new ones all the time, so the oldest one is forgotten first.
-    signaled: VecDeque<SocketAddr>,
+    signaled: VecDeque<(SocketAddr, bool)>,
     relays: BTreeSet<IpAddr>,
     first_seen: BTreeMap<SocketAddr, Instant>,
+    first_check: Option<Instant>,
 }
 
 impl Hasty {
     /// The stack knows the candidates in a description or in a candidate of the far end.
     pub(super) fn signaled(&mut self, text: &str) {
         for (address, is_relay) in text.lines().filter_map(candidate) {
-            if !self.signaled.contains(&address) {
+            if !self.signaled.contains(&(address, is_relay)) {
                 self.signaled.truncate(MAX_ADDRESSES - 1);
-                self.signaled.push_front(address);
+                self.signaled.push_front((address, is_relay));
             }
             if is_relay {
                 self.relay_at(address.ip());
@@ -66,12 +72,16 @@ impl Hasty {
     /// Whether a datagram is a check that has to wait.
     pub(super) fn is_too_early(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         // Nearly everything that comes is media.
-        if !matches!(datagram, [0 | 1, ..]) || !is_stun_message(datagram) {
-            return false;
-        }
-        let Some(message) = decode(datagram) else { return false };
+        let (bytes, in_channel) = match Frame::of(datagram) {
+            Some(Frame::Stun(bytes)) => (bytes, false),
+            Some(Frame::Channel(_, bytes)) => (bytes, true),
+            None => return false,
+        };
+        let Some(message) = decode(bytes) else { return false };
         match (message.typ.method, message.typ.class) {
+            (METHOD_BINDING, CLASS_REQUEST) if in_channel => self.nominates_too_early(now, &message, true),
             (METHOD_BINDING, CLASS_REQUEST) => self.must_wait(now, from, &message, false),
+            _ if in_channel => false,
             (METHOD_DATA, CLASS_INDICATION) => {
                 let inner = message.get(ATTR_DATA).ok().and_then(|data| decode(&data));
                 let from = address(&message, ATTR_XOR_PEER_ADDRESS);
@@ -91,7 +101,11 @@ impl Hasty {
     }
 
     fn must_wait(&mut self, now: Instant, from: SocketAddr, check: &Message, relayed: bool) -> bool {
-        if self.signaled.contains(&from) {
+        let is_relay = relayed || self.signaled.contains(&(from, true));
+        if self.nominates_too_early(now, check, is_relay) {
+            return true;
+        }
+        if self.signaled.iter().any(|(address, _)| *address == from) {
             return false;
         }
         let priority = check.get(ATTR_PRIORITY).ok();
@@ -108,6 +122,15 @@ impl Hasty {
         let waits = now.saturating_duration_since(first) < patience;
         tracing::trace!(%from, relayed, ?priority, waits, "a check from an address that was not signaled");
         waits
+    }
+
+    fn nominates_too_early(&mut self, now: Instant, check: &Message, over_relay: bool) -> bool {
+        // Without a priority it is no check, but a question to a STUN server.
+        if !check.contains(ATTR_PRIORITY) {
+            return false;
+        }
+        let first = *self.first_check.get_or_insert(now);
+        over_relay && check.contains(ATTR_USE_CANDIDATE) && now.saturating_duration_since(first) < PATIENCE_WITH_DIRECT
     }
 
     fn relay_at(&mut self, address: IpAddr) {
@@ -240,6 +263,31 @@ mod tests {
     }
 
     #[test]
+    fn a_way_over_a_relay_is_not_nominated_before_a_direct_one_had_its_time() {
+        let (relay, host) = ("203.0.113.10:50000", "192.0.2.7:4000");
+        let mut nominating = message(METHOD_BINDING, CLASS_REQUEST);
+        nominating.add(ATTR_PRIORITY, &AS_THE_STANDARD_SAYS);
+        nominating.add(ATTR_USE_CANDIDATE, &[]);
+        let nominating = nominating.raw;
+        let through_ours = handed_on(host, &nominating);
+        let in_channel = [&[0x40, 0, 0, nominating.len() as u8][..], &nominating].concat();
+        let over_relays = [(relay, &nominating), (SERVER, &through_ours), (SERVER, &in_channel)];
+
+        let mut hasty = Hasty::default();
+        hasty.signaled("candidate:1 1 udp 1 203.0.113.10 50000 typ relay");
+        hasty.signaled("candidate:1 1 udp 1 192.0.2.7 4000 typ host");
+        assert!(!hasty.is_too_early(after(0), at(relay), &check(CLASS_REQUEST, AS_THE_STANDARD_SAYS)));
+        for (from, datagram) in over_relays {
+            assert!(hasty.is_too_early(after(1), at(from), datagram));
+            assert!(hasty.is_too_early(after(999), at(from), datagram));
+        }
+        assert!(!hasty.is_too_early(after(1), at(host), &nominating), "that is direct");
+        for (from, datagram) in over_relays {
+            assert!(!hasty.is_too_early(after(1000), at(from), datagram));
+        }
+    }
+
+    #[test]
     fn a_flood_of_addresses_is_not_remembered_and_the_last_candidate_is() {
         let relay = check(CLASS_REQUEST, RELAY);
         let mut hasty = Hasty::default();
@@ -249,7 +297,7 @@ mod tests {
         }
         assert_eq!(hasty.first_seen.len(), MAX_ADDRESSES);
         assert_eq!((hasty.signaled.len(), hasty.relays.len()), (MAX_ADDRESSES, MAX_ADDRESSES));
-        assert!(hasty.signaled.contains(&at("198.51.3.249:999")));
+        assert!(hasty.signaled.contains(&(at("198.51.3.249:999"), true)));
     }
 
     #[test]

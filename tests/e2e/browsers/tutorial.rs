@@ -199,9 +199,13 @@ fn tutorial(ground: &Ground) -> Option<(Stage, String)> {
     let mut command = ground.command("node");
     command.arg(scripts().join("tutorial/drive.mjs")).args(["--limit", STEP_WAITS]);
     let (program, input) = Program::spawn_to_tell("node", &mut command);
-    let first: Value = serde_json::from_str(&program.answers("{\"number\":0,", STEP)).expect("an answer is JSON");
-    let origin = first["origin"].as_str().expect("it tells its origin").to_owned();
+    let origin = origin(&program.answers("{\"number\":0,", STEP));
     Some((Stage { program, input, number: 0 }, origin))
+}
+
+fn origin(first: &str) -> String {
+    let first: Value = serde_json::from_str(first).expect("an answer is JSON");
+    first["origin"].as_str().expect("it tells its origin").to_owned()
 }
 
 /// A server that lets pages of that origin in and no others; without one, only its own.

@@ -39,13 +39,13 @@ fn stays_on_the_lan(line: &str) -> Option<bool> {
     assert_eq!(page["end"], "left", "{out}");
     assert_eq!(page["snapshot"]["far"]["peer"], 6, "{out}");
     assert_eq!(cli["verdict"]["code"], "OK", "{out}");
-    let candidates = cli["peers"][0]["candidates"].as_array().expect("a list of candidates");
+    let candidates = cli["peers"][0]["candidates"].as_array().map_or(&[][..], Vec::as_slice);
     let hosts = candidates.iter().filter(|candidate| candidate["local"] == false && candidate["kind"] == "host");
     let addresses: Vec<_> = hosts.filter_map(|candidate| candidate["address"].as_str()).collect();
     let hidden = |address: &&str| address.contains(".local");
     assert!(!addresses.is_empty() && addresses.iter().all(hidden), "the page shows its addresses: {addresses:?}");
     let sent = |is_lan: bool| -> u64 {
-        let remotes = count["remotes"].as_array().expect("a list of remote addresses").iter();
+        let remotes = count["remotes"].as_array().map_or(&[][..], Vec::as_slice).iter();
         let there =
             remotes.filter(|remote| remote["address"].as_str().is_some_and(|at| at.starts_with("192.168.") == is_lan));
         there.filter_map(|remote| remote["large_bytes"].as_u64()).sum()
