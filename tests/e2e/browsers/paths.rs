@@ -49,16 +49,10 @@ fn meet_on_the_relay(browser: &str, over: &str) {
     let url = relay.url(over);
     let house = House::open(&ground, &["--turn-url", &url, "--turn-secret", SECRET, "--ice-without-login"]);
     let mut stage = house.stage(&["--one-browser", "--any-certificate"]);
-    for (page, peer) in [("a", 7), ("b", 8)] {
-        if browser == "firefox-esr" {
-            stage.does(&format!("{page} browser firefox"));
-        }
-        stage.does(&format!("{page} open /r/relay?media=pattern&peer={peer}&policy=relay"));
-        stage.does(&format!("{page} join"));
+    if browser == "firefox-esr" {
+        stage.all(&["a browser firefox", "b browser firefox"]);
     }
-    let pages = ["a", "b"].map(|page| arrived(&mut stage, page));
-    receives(&pages[0], 8, 416.0);
-    receives(&pages[1], 7, 1012.0);
+    let pages = meet(&mut stage, "/r/relay?media=pattern&policy=relay");
     for page in &pages {
         assert_relays(page, over);
     }
@@ -84,13 +78,7 @@ fn visitors_find_each_other_behind_local_names() {
     let identity = Identity::of(&ground);
     let house = House::open(&ground, &identity.options());
     let mut stage = house.stage(&VISITOR);
-    for (page, peer) in [("a", 6), ("b", 7)] {
-        stage.does(&format!("{page} open /r/hidden?media=pattern&peer={peer}"));
-        stage.does(&format!("{page} join"));
-    }
-    let pages = ["a", "b"].map(|page| arrived(&mut stage, page));
-    receives(&pages[0], 7, 1012.0);
-    receives(&pages[1], 6, 412.0);
+    meet(&mut stage, "/r/hidden?media=pattern");
     for page in ["a", "b"] {
         assert_hides(&mut stage, page);
     }
@@ -134,14 +122,7 @@ fn pages_and_peer_cli_meet_where_there_is_only_loopback() {
     let Ok(ground) = Ground::lonely().map_err(none) else { return };
     let house = House::open(&ground, &[]);
     let mut stage = house.stage(&["--one-browser"]);
-    for (page, peer) in [("a", 7), ("b", 8)] {
-        stage.does(&format!("{page} open /r/lonely?media=pattern&peer={peer}"));
-        stage.does(&format!("{page} join"));
-    }
-    let pages = ["a", "b"].map(|page| arrived(&mut stage, page));
-    receives(&pages[0], 8, 416.0);
-    receives(&pages[1], 7, 1012.0);
-    for page in &pages {
+    for page in &meet(&mut stage, "/r/lonely?media=pattern") {
         assert_stays_on_loopback(page);
     }
 
@@ -152,6 +133,19 @@ fn pages_and_peer_cli_meet_where_there_is_only_loopback() {
         let address = call.text(&format!("/peers/0/pair/{end}_address"));
         assert!(address.starts_with("127.0.0.1:"), "{}", call.report);
     }
+}
+
+/// Opens page `a` as peer 7 and page `b` as peer 8, which see and hear each other; what both say then.
+#[track_caller]
+fn meet(stage: &mut Stage, address: &str) -> [Value; 2] {
+    for (page, peer) in [("a", 7), ("b", 8)] {
+        stage.does(&format!("{page} open {address}&peer={peer}"));
+        stage.does(&format!("{page} join"));
+    }
+    let pages = ["a", "b"].map(|page| arrived(stage, page));
+    receives(&pages[0], 8, 416.0);
+    receives(&pages[1], 7, 1012.0);
+    pages
 }
 
 /// What a page says once it is in a call whose picture and sound it has judged, and knows the way of it.
