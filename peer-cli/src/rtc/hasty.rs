@@ -33,12 +33,11 @@ use rtc::stun::{
 
 use super::checks::{Frame, address, decode};
 
-/// How long a relay waits for its candidate: as long as the stack waits before it nominates one.
+/// How long a relay waits for its candidate, and after the first check of the far end to be nominated by it: as long as
+/// the stack waits before it nominates one.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what may be a relay waits.
 const PATIENCE_IN_DOUBT: Duration = Duration::from_millis(300);
-/// How long after the first check of the far end a way over a relay is not nominated.
-const PATIENCE_WITH_DIRECT: Duration = Duration::from_secs(1);
 /// Addresses remembered, of each kind; a check from one that has no room does not wait.
 const MAX_ADDRESSES: usize = 64;
 /// Preferences of the types of candidates (section 5.1.2.2).
@@ -130,7 +129,7 @@ impl Hasty {
             return false;
         }
         let first = *self.first_check.get_or_insert(now);
-        over_relay && check.contains(ATTR_USE_CANDIDATE) && now.saturating_duration_since(first) < PATIENCE_WITH_DIRECT
+        over_relay && check.contains(ATTR_USE_CANDIDATE) && now.saturating_duration_since(first) < PATIENCE
     }
 
     fn relay_at(&mut self, address: IpAddr) {
@@ -279,11 +278,11 @@ mod tests {
         assert!(!hasty.is_too_early(after(0), at(relay), &check(CLASS_REQUEST, AS_THE_STANDARD_SAYS)));
         for (from, datagram) in over_relays {
             assert!(hasty.is_too_early(after(1), at(from), datagram));
-            assert!(hasty.is_too_early(after(999), at(from), datagram));
+            assert!(hasty.is_too_early(after(1999), at(from), datagram));
         }
         assert!(!hasty.is_too_early(after(1), at(host), &nominating), "that is direct");
         for (from, datagram) in over_relays {
-            assert!(!hasty.is_too_early(after(1000), at(from), datagram));
+            assert!(!hasty.is_too_early(after(2000), at(from), datagram));
         }
     }
 
