@@ -8,7 +8,7 @@ use super::side::milliseconds;
 use super::{Mode, Pair, Path, Side};
 
 /// Media that went over a path weighs at least so much, in bytes of large packets.
-const MEDIA: u64 = 10_000;
+const MEDIA: u64 = 20_000;
 /// What else is large weighs at most one part in so many of that: certificates, and checks that share a segment of TCP
 /// on their way to the relay.
 const REST: u64 = 2;
