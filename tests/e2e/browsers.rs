@@ -2,10 +2,10 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command};
 use std::time::Duration;
 
-use dialtone_tests::{Ground, Program, Running, is_required};
+use dialtone_tests::{Ground, Program, Running, browser_lack, is_required};
 use serde_json::Value;
 
 mod cli;
@@ -22,19 +22,9 @@ const STEP_WAITS: &str = "90";
 
 /// Whether a play cannot be given, because this is not there; says so.
 fn is_missing(browsers: &[&str]) -> bool {
-    let runs = |program: &str| {
-        let found = Command::new(program).arg("--version").stdin(Stdio::null()).output();
-        found.is_ok_and(|version| version.status.success())
-    };
-    let missing = browsers.iter().chain(&["node"]).find(|program| !runs(program));
-    if let Some(program) = missing {
-        skip(&format!("{program} is not installed"));
-    } else if !scripts().join("node_modules/playwright-core").is_dir() {
-        skip("its packages are not installed: npm ci --prefix tests/js");
-    } else {
-        return false;
-    }
-    true
+    let lack = browser_lack(browsers);
+    lack.iter().for_each(|reason| skip(reason));
+    lack.is_some()
 }
 
 /// A network with an address beside loopback; says so where this machine refuses it.
@@ -65,8 +55,13 @@ struct House<'a> {
 
 impl<'a> House<'a> {
     fn open(ground: &'a Ground, options: &[&str]) -> Self {
-        let always = ["--origin", "any"];
-        let (server, ws) = Program::server_on(ground, always.iter().chain(options));
+        Self::of_origin(ground, Some("any"), options)
+    }
+
+    /// The same for pages of that origin and no others; without one, for its own only.
+    fn of_origin(ground: &'a Ground, origin: Option<&str>, options: &[&str]) -> Self {
+        let origin = origin.iter().flat_map(|origin| ["--origin", origin]);
+        let (server, ws) = Program::server_on(ground, origin.chain(options.iter().copied()));
         let http = ws.trim_end_matches("/ws").replacen("ws", "http", 1);
         Self { ground, server, http, ws }
     }

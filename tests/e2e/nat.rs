@@ -60,7 +60,7 @@ fn lab<A: AsRef<OsStr>>(options: &[&str], sites: &str, command: impl IntoIterato
 
 /// Whether a site can have no browser; it is said loudly.
 fn lacks_browser() -> bool {
-    let lack = browser_lack("chromium");
+    let lack = browser_lack(&["chromium"]);
     if let Some(reason) = &lack {
         skipped(reason);
     }

@@ -82,7 +82,7 @@ fn other(seen: &Value) -> Option<&str> {
 fn a_page_of_a_tutorial_and_our_page_call_each_other() {
     let ground = Ground::loopback();
     let Some((mut tutorial, origin)) = tutorial(&ground) else { return };
-    let house = house(&ground, Some(&origin));
+    let house = House::of_origin(&ground, Some(&origin), &[]);
     let mut stage = house.stage(&["--one-browser"]);
     let mut call = |room: String, way: Way| {
         tutorial.does(&way.open("t", &house, &room));
@@ -163,7 +163,7 @@ fn two_pages_of_a_tutorial_call_each_other_and_only_from_where_they_may() {
     tutorial.does("t leave");
     tutorial.all(&["u until s.status.includes('left')", "t close", "u close"]);
 
-    let house = self::house(&ground, None);
+    let house = House::of_origin(&ground, None, &[]);
     for way in [WAYS[0], WAYS[1]] {
         tutorial.does(&way.open("t", &house, "elsewhere"));
         tutorial.does("t join");
@@ -206,11 +206,4 @@ fn tutorial(ground: &Ground) -> Option<(Stage, String)> {
 fn origin(first: &str) -> String {
     let first: Value = serde_json::from_str(first).expect("an answer is JSON");
     first["origin"].as_str().expect("it tells its origin").to_owned()
-}
-
-/// A server that lets pages of that origin in and no others; without one, only its own.
-fn house<'a>(ground: &'a Ground, origin: Option<&str>) -> House<'a> {
-    let (server, ws) = Program::server_on(ground, origin.into_iter().flat_map(|origin| ["--origin", origin]));
-    let http = ws.trim_end_matches("/ws").replacen("ws", "http", 1);
-    House { ground, server, http, ws }
 }
