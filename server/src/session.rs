@@ -131,6 +131,8 @@ pub(crate) struct Session {
 
 /// Frames wait while this much is unwritten, so that what few bytes ask for cannot pile up in memory.
 const UNWRITTEN: usize = 64 * 1024;
+/// The WebSocket close code of an endpoint that goes away (RFC 6455 section 7.4.1).
+const GOING_AWAY: u16 = 1001;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
@@ -216,7 +218,7 @@ impl Session {
             Event::GoingAway => {
                 let sentence = "the server is going away; connect again in a moment";
                 self.refuse(now, &Refusal::new(RefusalCode::GoingAway, sentence));
-                self.close(1001, "going away");
+                self.close(GOING_AWAY, "going away");
             }
         }
     }
@@ -229,7 +231,7 @@ impl Session {
             Phase::New { .. } | Phase::Opening { .. } | Phase::Open => {}
         }
         if now.mono >= self.heard + self.settings.config.limits.silence {
-            return self.close(1001, "nothing heard");
+            return self.close(GOING_AWAY, "nothing heard");
         }
         if now.mono >= self.ping_at {
             self.ping_at = now.mono + self.settings.config.limits.ping_every;
@@ -238,6 +240,12 @@ impl Session {
         if self.beat_every.is_some_and(|every| now.mono >= self.said + every) {
             self.transmit(now, Payload::Text("\n".to_owned()));
         }
+    }
+
+    /// The other side closes the WebSocket. A page that is closed goes away, and Firefox sends nothing but
+    /// that, whatever the page still wants to say: so it is a goodbye, and nobody waits for its return.
+    pub(crate) const fn handle_close(&mut self, code: Option<u16>) {
+        self.for_good |= matches!(code, Some(GOING_AWAY));
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is next wanted.

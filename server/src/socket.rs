@@ -184,7 +184,11 @@ impl Link {
             Some(Ok(Message::Text(text))) => self.session.handle_bytes(now, Bytes::from(text)),
             Some(Ok(Message::Binary(bytes))) => self.session.handle_bytes(now, bytes),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => self.session.handle_alive(now),
-            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Ok(Message::Close(frame))) => {
+                self.session.handle_close(frame.map(|frame| frame.code.into()));
+                return Err(End::Gone);
+            }
+            None => return Err(End::Gone),
             Some(Err(error)) => return Err(end_of(&error)),
         }
         Ok(())

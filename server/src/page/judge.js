@@ -52,28 +52,18 @@ export class Judge {
 
   #look(track) {
     this.#stopPictures();
+    if (typeof MediaStreamTrackProcessor === "function") {
+      // Sees every picture, also in a tab that nobody looks at.
+      const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+      // At once: a picture that nobody fetches any more would be kept until it is collected as garbage.
+      this.#stopPictures = () => reader.cancel().catch(() => {});
+      this.#readAll(reader).catch((error) => console.warn(`judge: ${error.message}`));
+      return;
+    }
     let stopped = false;
     this.#stopPictures = () => {
       stopped = true;
     };
-    if (typeof MediaStreamTrackProcessor === "function") {
-      // Sees every picture, also in a tab that nobody looks at.
-      const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
-      const next = async () => {
-        for (;;) {
-          const { value: frame, done } = await reader.read();
-          if (done || stopped) {
-            frame?.close();
-            await reader.cancel();
-            return;
-          }
-          this.#picture(frame, frame.displayWidth, frame.displayHeight);
-          frame.close();
-        }
-      };
-      next().catch((error) => console.warn(`judge: ${error.message}`));
-      return;
-    }
     const video = this.#video;
     const again = () => {
       if (stopped) return;
@@ -82,6 +72,18 @@ export class Judge {
       else setTimeout(again, 20);
     };
     again();
+  }
+
+  async #readAll(reader) {
+    for (;;) {
+      const { value: frame, done } = await reader.read();
+      if (done) return;
+      try {
+        this.#picture(frame, frame.displayWidth, frame.displayHeight);
+      } finally {
+        frame.close();
+      }
+    }
   }
 
   /** Only the rows of the strips are drawn and read. */

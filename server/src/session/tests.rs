@@ -375,6 +375,15 @@ fn going_away_is_told_and_then_the_connection_closes() {
 }
 
 #[test]
+fn only_a_page_that_goes_away_says_goodbye_by_closing() {
+    for (code, for_good) in [(Some(1001), true), (Some(1000), false), (Some(1006), false), (None, false)] {
+        let mut bench = Bench::connected(Config::embedded());
+        bench.session.handle_close(code);
+        assert_eq!(bench.session.farewell().for_good, for_good, "{code:?}");
+    }
+}
+
+#[test]
 fn without_connect_the_connection_ends_in_five_seconds() {
     let mut bench = Bench::fresh(Config::embedded());
     assert_eq!(bench.session.poll_timeout(), Some(bench.now.mono + Duration::from_secs(5)));

@@ -11,6 +11,8 @@ use std::time::Duration;
 use client::{Client, dial, get, shake_hands};
 use dialtone_server::{Config, IceConfig, Origins, Secret, Server, SpawnError, Tls};
 use dialtone_wire::stomp::Command;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 const READY: &str = dialtone_wire::signal::READY_BODY;
@@ -242,6 +244,22 @@ async fn when_the_grace_time_is_over_the_others_are_told() {
     a.heard().await;
     assert_eq!(a.heard().await, pair("1", READY));
     drop(b);
+    assert_eq!(a.heard().await, pair("1", format!(r#"{{"type":"LEAVE","sid":"{sid}"}}"#)));
+}
+
+#[tokio::test]
+async fn a_page_that_is_closed_is_not_waited_for() {
+    let server = spawn(|config| config.resume_grace = Duration::from_secs(3600)).await;
+    let (mut a, _) = Client::stomp(&server, "r", "").await;
+    let (mut b, connected) = Client::stomp(&server, "r", "resume:new\n").await;
+    let sid = connected.headers.get("session").unwrap().to_owned();
+    a.join("r").await;
+    a.heard().await;
+    a.heard().await;
+    b.join("r").await;
+    a.heard().await;
+    assert_eq!(a.heard().await, pair("1", READY));
+    b.message(Message::Close(Some(CloseFrame { code: CloseCode::Away, reason: "".into() }))).await;
     assert_eq!(a.heard().await, pair("1", format!(r#"{{"type":"LEAVE","sid":"{sid}"}}"#)));
 }
 

@@ -63,19 +63,19 @@ fn peer_cli_sees_a_page_leave_that_is_reloaded_or_closed_and_the_next_one_finds_
 }
 
 #[test]
-fn a_hidden_firefox_sends_on_and_says_that_it_sees_nothing() {
+fn a_hidden_firefox_sends_on_and_says_that_it_sees_nothing_and_leaves_when_it_is_closed() {
     if is_missing(&["firefox-esr"]) {
         return;
     }
     let Some(ground) = cable() else { return };
-    let house = House::open(&ground, &[]);
+    let house = House::open(&ground, &PATIENT);
     let mut stage = house.stage(&[]);
     stage.all(&["a browser firefox", "a open /r/hidden?media=pattern&peer=7", "a join", "a wait waiting"]);
     let peer = house.peer("hidden", &[]);
     stage.all(&["a wait connected", "a until d.far.peer===6 && d.far.stamped>10 && d.far.isBlind===false"]);
     let sent = is_hidden_and_goes_on(&mut stage);
     assert_eq!(stage.says("a")["far"]["isBlind"], true);
-    stage.does("a press leave");
+    stage.does("a close");
     let stamped = saw_it_leave(peer);
     assert!(stamped > sent + 30.0, "{stamped} pictures of the page arrived, and it was hidden after {sent}");
 }
