@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use dialtone_tests::{Call, Forward, Program, Running, Scratch, Way, peer_cli};
+use dialtone_tests::{Call, Fate, Forward, Impair, Program, Running, Scratch, Way, peer_cli};
 use dialtone_turn::stun::{ChannelData, frame_length};
 
 use super::certificates::Authority;
@@ -105,14 +106,16 @@ fn a_certificate_of_another_host_is_told() {
     assert_eq!(relay.counter("dialtone_turn_allocations_total"), 0);
 }
 
-/// It is the same relay each time, and the same far end. In which order the ways to it are told decides nothing.
+/// It is the same relay each time, and the same far end. In which order the ways to it are told decides nothing, nor which
+/// one answers first.
 #[test]
 fn a_relay_is_used_over_udp_where_it_answers_there_too() {
     let tls = Tls::new(&LOOPBACK);
     let relay = tls.relay();
     let [over_tcp, over_tls] = [Stream::Tcp, Stream::Tls].map(|stream| Forward::to(stream.of(&relay)));
-    let urls =
-        [Stream::Tls.url(over_tls.address()), format!("turn:{}", relay.udp()), Stream::Tcp.url(over_tcp.address())];
+    let later = Impair::to(relay.udp(), 1, |_| Fate::Delay(Duration::from_millis(10)));
+    let udp = format!("turn:{}", later.address(0));
+    let urls = [Stream::Tls.url(over_tls.address()), udp, Stream::Tcp.url(over_tcp.address())];
     let call = call(&["--duration", "2s"], &urls.join(","), &tls);
     assert_test_signals_both_ways(&call);
     assert_relayed(&call);
