@@ -115,7 +115,8 @@ function cli(level, server, room, index) {
     if (!verdict.ok) throw new Error(verdict.sentence);
     const [{ phases }] = peers;
     const at = (name) => began + phases.find(({ phase }) => phase === name).at_ms;
-    const { width, height, fps } = directions[0].video;
+    // With --judge packets a call may be over as soon as the first packet is there, which may be one of sound.
+    const { width = 0, height = 0, fps = 0 } = directions[0].video ?? {};
     return { readyAt: at("ready"), firstAt: at(level === "packets" ? "first-packet" : "first-picture"), seen: { width, height, fps } };
   };
   return { pid: child.pid, shown, end };
