@@ -10,7 +10,7 @@ const LONG = "W".repeat(64);
 const BROWSERS = {
   allowed: { loopback: true },
   denied: { permission: false },
-  bare: { loopback: true, device: false },
+  bare: { loopback: true, cameras: 0 },
 };
 
 /** The browsers in which pages are brought into their states. */

@@ -17,12 +17,14 @@
 //   a candidates             prints those that it has signaled as "candidates"; Chromium only
 //   a press NAME             mic, camera, screen, leave, again, quality, settings
 //   a key KEY                presses a key
+//   a choose KIND NAME       a device: videoinput, audioinput or audiooutput; where the dialog of devices is open, there
+//   a clipboard              tells what a person would paste, as "text"
 //   a reload   a close   a crash       as a person does; crash kills the browser
 //   a hide                   another tab comes in front; tells how often a second a timer of 20 ms goes off behind it
 //   a shot FILE              a picture of the page
 //   a axe                    fails on any finding of axe-core
 // Options: --loopback (pages may use 127.0.0.1), --no-permission (the real path of a visitor: .local candidates),
-// --any-certificate (Chromium trusts every one), --one-browser (pages as contexts of one), --limit SECONDS of each wait [30], --locale ko.
+// --any-certificate (Chromium trusts every one), --one-browser (pages as contexts of one), --three-cameras, --limit SECONDS of each wait [30], --locale ko.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -56,11 +58,11 @@ const FIREFOX_PREFS = {
 
 /**
  * Chromium; `flags` are added. Without `permission` a page gets neither camera nor plain addresses,
- * without `device` there is no camera.
+ * with no `cameras` there is no microphone either.
  */
-export function launchChromium({ loopback = false, permission = true, device = true, flags = [], hides = false } = {}) {
+export function launchChromium({ loopback = false, permission = true, cameras = 1, flags = [], hides = false } = {}) {
   const args = [...CHROMIUM_FLAGS, ...flags];
-  if (device) args.push("--use-fake-device-for-media-stream");
+  if (cameras > 0) args.push(`--use-fake-device-for-media-stream=device-count=${cameras}`);
   if (permission) args.push("--use-fake-ui-for-media-stream");
   if (loopback) args.push("--allow-loopback-in-peer-connection");
   if (hides) return tabs(args);
@@ -121,6 +123,28 @@ export async function axe(page) {
   await page.evaluate(source);
   const { violations } = await page.evaluate(() => window.axe.run());
   return violations.map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map((node) => node.html.slice(0, 160)).join("; ")})`);
+}
+
+/** Chooses the device of that name, as the list has it that is in front. */
+async function choose(page, kind, name) {
+  const list = page.locator(`[data-device="${kind}"]:visible`);
+  await list.selectOption({ label: name });
+}
+
+/** What the clipboard has, as a field for text gets it: the page may not read it, nor may every test. */
+async function paste(page) {
+  await page.evaluate(() => {
+    const field = document.createElement("textarea");
+    field.id = "pasted";
+    document.body.append(field);
+    field.focus();
+  });
+  await page.keyboard.press("Control+V");
+  return page.evaluate(() => {
+    const field = document.getElementById("pasted");
+    field.remove();
+    return field.value;
+  });
 }
 
 const BUTTONS = {
@@ -193,6 +217,10 @@ export class Stage {
         return void (await page.click(BUTTONS[argument] ?? argument));
       case "key":
         return void (await page.keyboard.press(argument));
+      case "choose":
+        return choose(page, ...argument.split(/ (.*)/s));
+      case "clipboard":
+        return { text: await paste(page) };
       case "reload":
         await page.reload({ waitUntil: "load" });
         return void (await page.waitForFunction(() => window.dialtone !== undefined));
@@ -263,6 +291,7 @@ function read(words) {
     else if (word === "--no-permission") options.permission = false;
     else if (word === "--any-certificate") options.flags = ["--ignore-certificate-errors"];
     else if (word === "--one-browser") options.oneBrowser = true;
+    else if (word === "--three-cameras") options.cameras = 3;
     else if (word === "--limit") options.limit = Number(rest.shift());
     else if (word === "--locale") options.locale = rest.shift();
     else steps.push(word);

@@ -246,12 +246,9 @@ function statusNow() {
 }
 
 function showOwn() {
-  const kinds = ["audio", "video"];
-  const each = (what) => Object.fromEntries(kinds.map((kind) => [kind, what(kind)]));
   view.own({
     stream: media.shown,
-    on: each((kind) => media.isOn(kind)),
-    problems: each((kind) => media.problem(kind)),
+    ...media.state,
     mirrored: !media.isScreenShared && pattern === null,
     screen: media.isScreenShared,
     canShare: Media.canShareScreen,
@@ -267,6 +264,7 @@ async function showDevices() {
 }
 
 function snapshot() {
+  const { on, devices, problems } = media.state;
   const copy = {
     state,
     why,
@@ -276,10 +274,11 @@ function snapshot() {
     sid: signaling?.sid ?? null,
     other: call?.other ?? null,
     policy: isRelay ? "relay" : "all",
-    mic: media.isOn("audio"),
-    camera: media.isOn("video"),
+    mic: on.audio,
+    camera: on.video,
     screen: media.isScreenShared,
-    problems: { audio: media.problem("audio"), video: media.problem("video") },
+    devices,
+    problems,
     connection: call?.pc?.connectionState ?? null,
     pattern: pattern === null ? null : { peer: pattern.peer, toneHz: pattern.toneHz },
     far: judge === null ? null : { ...judge.snapshot, isBlind: isBlind() },

@@ -55,8 +55,11 @@ export class Media {
     return typeof navigator.mediaDevices?.getDisplayMedia === "function";
   }
 
-  problem(kind) {
-    return this.#problem[kind];
+  /** For audio and video each: whether it is on, what its device is called, and why there is none. */
+  get state() {
+    const each = (what) => Object.fromEntries(KINDS.map((kind) => [kind, what(kind)]));
+    const devices = each((kind) => this.#tracks[kind]?.label ?? null);
+    return { on: each((kind) => this.isOn(kind)), devices, problems: { ...this.#problem } };
   }
 
   /** The device in use; the empty id while it is off. */
@@ -102,7 +105,10 @@ export class Media {
       if (deviceId === "") return this.#switchOff(kind);
       this.#wanted[kind] = true;
       this.#chosen[kind] = deviceId;
-      if (this.#pattern === null) await this.#ask([kind]);
+      if (this.#pattern !== null) return;
+      // Phones open no second camera while the first one is open.
+      this.#drop(kind);
+      await this.#ask([kind]);
     });
   }
 
