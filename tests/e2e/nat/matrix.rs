@@ -72,7 +72,7 @@ fn a_summary_tells_every_pair_that_was_not_right_each_time() {
     let cell = |pair, again, wrong: &[&str]| Cell {
         again,
         wrong: wrong.iter().map(ToString::to_string).collect(),
-        ..Cell::judge(pair, Mode::Turn, false, Default::default(), Default::default())
+        ..Cell::judge(pair, Mode::Turn, Default::default(), Default::default())
     };
     let other = Pair { b: Kind::Tcp443, ..pair };
     let cells = [
@@ -92,7 +92,7 @@ fn a_summary_tells_every_pair_that_was_not_right_each_time() {
 }
 
 #[test]
-fn a_browser_has_to_go_direct_where_that_is_possible_and_peer_cli_may_lag_behind_on_the_relay() {
+fn a_call_that_could_go_direct_and_takes_the_relay_one_way_is_wrong() {
     let pair = Pair { a: Kind::AddressRestricted, b: Kind::FullCone };
     let side = |end, local: &str| Side {
         end,
@@ -101,16 +101,16 @@ fn a_browser_has_to_go_direct_where_that_is_possible_and_peer_cli_may_lag_behind
         stamped: 60,
         ..Side::default()
     };
-    let sides = [side(End::Page, "srflx"), side(End::Cli, "relay")];
     let (direct, relay) = (Bytes { relay: 10_000, direct: 100_000 }, Bytes { relay: 100_000, direct: 1000 });
-    let judge = |bytes| Cell::judge(pair, Mode::Browser, false, sides.clone(), bytes);
-    let cell = judge([direct, relay]);
-    assert!(cell.wrong.is_empty() && cell.detour, "{cell:?}");
-    for bytes in [[relay, relay], [direct, direct], [relay, direct], [Bytes::default(), relay]] {
-        assert!(!judge(bytes).wrong.is_empty(), "{bytes:?}");
+    let judge = |locals: [&str; 2], bytes| {
+        let sides = [side(End::Page, locals[0]), side(End::Cli, locals[1])];
+        Cell::judge(pair, Mode::Browser, sides, bytes).wrong
+    };
+    assert!(judge(["srflx", "host"], [direct, direct]).is_empty());
+    assert_eq!(judge(["srflx", "relay"], [direct, relay])[0], "relay instead of direct");
+    for bytes in [[relay, relay], [direct, relay], [relay, direct], [Bytes::default(), direct]] {
+        assert!(!judge(["srflx", "host"], bytes).is_empty(), "{bytes:?}");
     }
-    let cell = Cell::judge(pair, Mode::Turn, false, sides, [direct, relay]);
-    assert_eq!(cell.wrong[0], "relay instead of direct");
 }
 
 #[test]
@@ -120,8 +120,7 @@ fn every_network_gets_through_to_every_other_one_directly_or_over_the_relay_as_i
 
 #[test]
 fn every_network_gets_through_over_coturn_too() {
-    // Which of two ways that both work is taken is proved with our relay.
-    matrix(&["--relay", "coturn"], "coturn", "with coturn as the relay", &["--modes", "turn", "--any-path"]);
+    matrix(&["--relay", "coturn"], "coturn", "with coturn as the relay", &["--modes", "turn"]);
 }
 
 #[test]
@@ -153,8 +152,7 @@ fn matrix(lab_options: &[&str], name: &str, title: &str, options: &[&str]) {
     let cells = cells.as_array().expect("a list of calls");
     let modes = if options.contains(&"stun,turn") { 2 } else { 1 };
     assert_eq!(cells.len(), 45 * modes);
-    // Those that could have gone direct, where that is let pass, beside those that could not.
-    let relayed = |cell: &&Value| cell["mode"] != "stun" && cell["outcome"] == "relay" && cell["detour"] == false;
+    let relayed = |cell: &&Value| cell["mode"] != "stun" && cell["outcome"] == "relay";
     assert_eq!(cells.iter().filter(relayed).count(), 45 - 24, "{said}");
     assert!(fs::read_to_string(&html).expect("there is a page").contains("went as they must"));
 }

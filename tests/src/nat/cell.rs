@@ -57,8 +57,6 @@ pub struct Cell {
     pub sides: [Side; 2],
     /// What was counted at both sites.
     pub bytes: [Bytes; 2],
-    /// It could have gone direct and went over the relay, in one direction at least, and that was let pass.
-    pub detour: bool,
     /// Everything that is not as it must be; empty for a right cell.
     pub wrong: Vec<String>,
     /// How many calls of the pair before this one went wrong.
@@ -66,11 +64,8 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Judges a call against what theory says of its pair. `any_path`: a call that could go direct may go over the relay.
-    ///
-    /// A browser that leads goes over to a better path when one turns up later. The stack of `peer-cli` stays with the
-    /// path that it was led to first: its own direction may be left on the relay.
-    pub fn judge(pair: Pair, mode: Mode, any_path: bool, sides: [Side; 2], bytes: [Bytes; 2]) -> Self {
+    /// Judges a call against what theory says of its pair.
+    pub fn judge(pair: Pair, mode: Mode, sides: [Side; 2], bytes: [Bytes; 2]) -> Self {
         let through = sides.iter().all(|side| side.code == "OK");
         let relayed = sides.iter().any(Side::reports_relay);
         let outcome = match (through, relayed) {
@@ -83,17 +78,13 @@ impl Cell {
             (Path::Relay, Mode::Turn | Mode::Browser) => Outcome::Through(Path::Relay),
             (Path::Relay, Mode::Stun) => Outcome::Failed,
         };
-        let detour = outcome == Outcome::Through(Path::Relay)
-            && expected == Outcome::Through(Path::Direct)
-            && (any_path || mode == Mode::Browser);
-        let mut cell = Self { pair, mode, outcome, sides, bytes, detour, wrong: Vec::new(), again: 0 };
-        if outcome != expected && !detour {
+        let mut cell = Self { pair, mode, outcome, sides, bytes, wrong: Vec::new(), again: 0 };
+        if outcome != expected {
             cell.wrong.push(format!("{} instead of {}", outcome.name(), expected.name()));
         }
         match outcome {
             Outcome::Failed => cell.check_causes(),
-            Outcome::Through(_) if detour && !any_path => cell.check_media([Path::Direct, Path::Relay]),
-            Outcome::Through(path) => cell.check_media([path; 2]),
+            Outcome::Through(path) => cell.check_media(path),
         }
         cell
     }
@@ -114,9 +105,9 @@ impl Cell {
     }
 
     /// What the sites sent has to agree with what the peers say of their path.
-    fn check_media(&mut self, paths: [Path; 2]) {
+    fn check_media(&mut self, path: Path) {
         for (n, kind) in [self.pair.a, self.pair.b].into_iter().enumerate() {
-            let (side, bytes, path) = (&self.sides[n], self.bytes[n], paths[n]);
+            let (side, bytes) = (&self.sides[n], self.bytes[n]);
             if side.stamped == 0 {
                 self.wrong.push(format!(
                     "the side in {kind} decoded {} pictures, and none was one of the far end's",
@@ -154,7 +145,6 @@ impl Cell {
             "connected_ms": self.connected().map(milliseconds),
             "sides": self.sides.each_ref().map(Side::json),
             "bytes": self.bytes.map(|bytes| json!({ "relay": bytes.relay, "direct": bytes.direct })),
-            "detour": self.detour,
             "wrong": self.wrong,
             "again": self.again,
         })

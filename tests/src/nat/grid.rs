@@ -35,7 +35,7 @@ pub fn page(title: &str, kinds: &[Kind], cells: &[Cell]) -> String {
                         @let of_mode: Vec<&Cell> = cells.iter().filter(|cell| cell.mode == mode).collect();
                         @if !of_mode.is_empty() { (grid(mode, kinds, &of_mode)) }
                     }
-                    (legend(cells.iter().any(|cell| cell.detour)))
+                    (legend())
                 }
             }
         }
@@ -86,7 +86,7 @@ fn calls(row: Kind, cells: &[&&Cell]) -> Markup {
     }
     html! {
         td class=(class) {
-            strong { @if !shown.wrong.is_empty() { "wrong: " } (shown.outcome.name()) @if shown.detour { " *" } }
+            strong { @if !shown.wrong.is_empty() { "wrong: " } (shown.outcome.name()) }
             @if let Some(time) = shown.connected() { span.time { (format!("{:.2} s", time.as_secs_f64())) } }
             @for side in sides {
                 span.pair {
@@ -112,7 +112,7 @@ fn count(cells: &[&&Cell]) -> String {
     if wrong == 0 { format!("{} calls", cells.len()) } else { format!("{wrong} of {} calls wrong", cells.len()) }
 }
 
-fn legend(has_detours: bool) -> Markup {
+fn legend() -> Markup {
     html! {
         h2 { "How to read it" }
         dl {
@@ -120,10 +120,6 @@ fn legend(has_detours: bool) -> Markup {
             dd { "Media went from one network to the other without a relay." }
             dt.relay { "relay" }
             dd { "Media went through the relay, as it has to between these networks." }
-            @if has_detours {
-                dt.relay { "relay *" }
-                dd { "Media went through the relay at one side at least, though these networks could do without; that was let pass." }
-            }
             dt.failed { "failed" }
             dd { "The call failed, as it has to between these networks without a relay. Below it stands what each side says of it; PEER_LEFT: the other one gave up first." }
             dt.wrong { "wrong" }

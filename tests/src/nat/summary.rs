@@ -32,14 +32,10 @@ pub fn summary(cells: &[Cell]) -> String {
     let sum = |of: fn(&Tally<'_>) -> usize| tallies.values().map(of).sum::<usize>();
     let mut text =
         format!("{} calls, {} wrong, {} placed again", cells.len(), sum(|tally| tally.wrong), sum(|tally| tally.again));
-    let detours = cells.iter().filter(|cell| cell.detour).count();
-    if detours > 0 {
-        // Writing to a text does not fail.
-        let _ = write!(text, ", {detours} over the relay that could have gone direct");
-    }
     let mut worst: Vec<_> = tallies.values().filter(|tally| tally.wrong + tally.again > 0).collect();
     worst.sort_by_key(|tally| std::cmp::Reverse((tally.wrong, tally.again)));
     for Tally { name, placed, wrong, again, reasons } in worst {
+        // Writing to a text does not fail.
         let _ = write!(text, "\n  {name}: {wrong} of {placed} wrong, {again} placed again");
         for (reason, times) in reasons {
             let _ = write!(text, "\n    {times} x {reason}");

@@ -41,10 +41,6 @@ struct Args {
     /// How many times to go through all of it.
     #[arg(long, default_value_t = 1, value_name = "N")]
     times: usize,
-    /// Take a call over the relay for right where it could have gone direct: what matters is that it gets through, and
-    /// that what is counted agrees with what the peers say.
-    #[arg(long)]
-    any_path: bool,
     /// How many times a call that went wrong is placed again; each is told, and counted as `again` in the JSON.
     #[arg(long, default_value_t = 0, value_name = "N")]
     retries: usize,
@@ -81,7 +77,7 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let lab = run::Lab::from_environment(args.seconds, args.any_path, args.reports.clone())?;
+    let lab = run::Lab::from_environment(args.seconds, args.reports.clone())?;
     let cells = place(&args, &lab, &mut out)?;
     let wrong = cells.iter().filter(|cell| !cell.wrong.is_empty()).count();
     writeln!(out, "{}", summary(&cells))?;
@@ -126,8 +122,7 @@ fn place(args: &Args, lab: &run::Lab, out: &mut impl Write) -> anyhow::Result<Ve
             let right = if cell.wrong.is_empty() { "ok   " } else { "WRONG" };
             let time = cell.connected().map_or_else(String::new, |time| format!(" {:.2} s", time.as_secs_f64()));
             let why = if cell.wrong.is_empty() { String::new() } else { format!(": {}", cell.wrong.join("; ")) };
-            let detour = if cell.detour { " (a detour)" } else { "" };
-            writeln!(out, "{right} {}: {}{detour}{time}{why}", cell.name(), cell.outcome.name())?;
+            writeln!(out, "{right} {}: {}{time}{why}", cell.name(), cell.outcome.name())?;
             if !cell.wrong.is_empty() && *tries < args.retries {
                 *tries += 1;
                 planned().again(cell.mode, pair);

@@ -31,13 +31,12 @@ pub(crate) struct Lab {
     folder: PathBuf,
     is_kept: bool,
     seconds: u32,
-    any_path: bool,
     calls: AtomicU32,
 }
 
 impl Lab {
     /// What `scripts/nat-lab` tells its command.
-    pub(crate) fn from_environment(seconds: u32, any_path: bool, reports: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(crate) fn from_environment(seconds: u32, reports: Option<PathBuf>) -> anyhow::Result<Self> {
         let told = |name: &str| {
             env::var(name).with_context(|| format!("{name} is not set; run this inside scripts/nat-lab, see --help"))
         };
@@ -56,7 +55,6 @@ impl Lab {
             folder,
             is_kept,
             seconds,
-            any_path,
             calls: AtomicU32::new(0),
         })
     }
@@ -86,7 +84,7 @@ impl Lab {
         let after = [count(&sites[0])?, count(&sites[1])?];
         let sent =
             |n: usize| Bytes { relay: after[n].relay - before[n].relay, direct: after[n].direct - before[n].direct };
-        Ok(Cell::judge(pair, mode, self.any_path, sides, [sent(0), sent(1)]))
+        Ok(Cell::judge(pair, mode, sides, [sent(0), sent(1)]))
     }
 
     fn join(&self, site: &str, room: &str, mode: Mode, call: u64, report: &Path) -> anyhow::Result<Child> {
