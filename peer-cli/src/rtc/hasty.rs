@@ -16,7 +16,7 @@
 //!
 //! The same goes for checks that nominate a way over a relay: browsers nominate what works first and go over to something
 //! better later, but the stack stays with the first pair that it is led to. Such a check has to wait until a direct way
-//! has had its time.
+//! has had its time: longer where a check has come directly, because that way will do.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -36,6 +36,9 @@ use super::checks::{Frame, address, decode};
 /// How long a relay waits for its candidate, and after the first check of the far end to be nominated by it: as long as
 /// the stack waits before it nominates one.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after the first check that came directly a relay waits to be nominated: until the far end has heard our answer
+/// on that way and nominates it, which a busy browser takes its time for.
+const PATIENCE_FOR_DIRECT: Duration = Duration::from_secs(1);
 /// How long what may be a relay waits.
 const PATIENCE_IN_DOUBT: Duration = Duration::from_millis(300);
 /// Addresses remembered, of each kind; a check from one that has no room does not wait.
@@ -52,6 +55,7 @@ pub(super) struct Hasty {
     relays: BTreeSet<IpAddr>,
     first_seen: BTreeMap<SocketAddr, Instant>,
     first_check: Option<Instant>,
+    first_direct: Option<Instant>,
 }
 
 impl Hasty {
@@ -128,8 +132,15 @@ impl Hasty {
         if !check.contains(ATTR_PRIORITY) {
             return false;
         }
-        let first = *self.first_check.get_or_insert(now);
-        over_relay && check.contains(ATTR_USE_CANDIDATE) && now.saturating_duration_since(first) < PATIENCE
+        self.first_check.get_or_insert(now);
+        if !over_relay {
+            self.first_direct.get_or_insert(now);
+            return false;
+        }
+        let is_within =
+            |since: Option<Instant>, patience| since.is_some_and(|at| now.saturating_duration_since(at) < patience);
+        check.contains(ATTR_USE_CANDIDATE)
+            && (is_within(self.first_check, PATIENCE) || is_within(self.first_direct, PATIENCE_FOR_DIRECT))
     }
 
     fn relay_at(&mut self, address: IpAddr) {
@@ -150,161 +161,4 @@ fn candidate(line: &str) -> Option<(SocketAddr, bool)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rtc::stun::{
-        attributes::AttrType,
-        message::{MessageClass, MessageType, Method, TransactionId},
-        xoraddr::XorMappedAddress,
-    };
-
-    use super::*;
-
-    const RELAY: [u8; 4] = [0, 255, 255, 255];
-    const AS_THE_STANDARD_SAYS: [u8; 4] = [110, 255, 255, 255];
-    const SERVER: &str = "203.0.113.10:3478";
-
-    fn at(text: &str) -> SocketAddr {
-        text.parse().unwrap()
-    }
-
-    fn after(millis: u64) -> Instant {
-        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-        *START.get_or_init(crate::clock::now) + Duration::from_millis(millis)
-    }
-
-    fn message(method: Method, class: MessageClass) -> Message {
-        let mut message = Message::new();
-        message.typ = MessageType::new(method, class);
-        message.transaction_id = TransactionId([7; 12]);
-        message.write_header();
-        message
-    }
-
-    fn check(class: MessageClass, priority: [u8; 4]) -> Vec<u8> {
-        let mut message = message(METHOD_BINDING, class);
-        message.add(ATTR_PRIORITY, &priority);
-        message.raw
-    }
-
-    fn with_address(mut message: Message, attribute: AttrType, address: &str) -> Message {
-        let address = at(address);
-        XorMappedAddress { ip: address.ip(), port: address.port() }.add_to_as(&mut message, attribute).unwrap();
-        message
-    }
-
-    fn handed_on(from: &str, inner: &[u8]) -> Vec<u8> {
-        let mut message = with_address(message(METHOD_DATA, CLASS_INDICATION), ATTR_XOR_PEER_ADDRESS, from);
-        message.add(ATTR_DATA, inner);
-        message.raw
-    }
-
-    #[test]
-    fn a_relay_waits_for_its_candidate_and_nobody_else_does() {
-        let from = at("203.0.113.10:50000");
-        let relay = check(CLASS_REQUEST, RELAY);
-        let mut hasty = Hasty::default();
-        assert!(hasty.is_too_early(after(0), from, &relay));
-        assert!(hasty.is_too_early(after(1999), from, &relay));
-        assert!(!hasty.is_too_early(after(2000), from, &relay), "it may never come");
-        for other in [
-            check(CLASS_REQUEST, [126, 255, 255, 255]),
-            check(CLASS_REQUEST, AS_THE_STANDARD_SAYS),
-            check(CLASS_REQUEST, [100, 255, 255, 255]),
-            check(CLASS_SUCCESS_RESPONSE, RELAY),
-            handed_on("192.0.2.1:1", &check(CLASS_REQUEST, [126, 255, 255, 255])),
-            vec![0x80; 40],
-            Vec::new(),
-        ] {
-            assert!(!hasty.is_too_early(after(0), at("192.0.2.1:1"), &other));
-        }
-    }
-
-    #[test]
-    fn a_relay_that_was_signaled_waits_no_longer() {
-        let relay = check(CLASS_REQUEST, RELAY);
-        let mut hasty = Hasty::default();
-        for from in ["203.0.113.10:50000", "[2001:db8::10]:50001", "203.0.113.10:50002"] {
-            assert!(hasty.is_too_early(after(0), at(from), &relay));
-        }
-        hasty.signaled("candidate:1 1 UDP 16777215 203.0.113.10 50000 typ relay raddr 10.0.0.2 rport 5000");
-        hasty.signaled("v=0\r\na=mid:0\r\na=candidate:2 1 udp 1 2001:db8::10 50001 typ relay\r\n");
-        hasty.signaled("candidate:3 1 tcp 1 203.0.113.10 50002 typ host tcptype passive");
-        assert!(!hasty.is_too_early(after(1), at("203.0.113.10:50000"), &relay));
-        assert!(!hasty.is_too_early(after(1), at("[2001:db8::10]:50001"), &relay));
-        assert!(hasty.is_too_early(after(1), at("203.0.113.10:50002"), &relay), "that is another transport");
-    }
-
-    #[test]
-    fn a_relay_that_comes_through_ours_waits_too() {
-        let relay = handed_on("203.0.113.10:50000", &check(CLASS_REQUEST, RELAY));
-        let mut hasty = Hasty::default();
-        assert!(hasty.is_too_early(after(0), at(SERVER), &relay));
-        hasty.signaled("candidate:1 1 udp 1 203.0.113.10 50000 typ relay");
-        assert!(!hasty.is_too_early(after(1), at(SERVER), &relay));
-    }
-
-    #[test]
-    fn what_is_at_the_address_of_a_relay_may_be_one() {
-        let (from, check) = (at("203.0.113.10:50000"), check(CLASS_REQUEST, AS_THE_STANDARD_SAYS));
-        let allocated = message(METHOD_ALLOCATE, CLASS_SUCCESS_RESPONSE);
-        let allocated = with_address(allocated, ATTR_XOR_RELAYED_ADDRESS, "203.0.113.10:49152");
-        let mut ours = Hasty::default();
-        assert!(!ours.is_too_early(after(0), from, &check));
-        assert!(!ours.is_too_early(after(0), at(SERVER), &allocated.raw));
-        let mut theirs = Hasty::default();
-        theirs.signaled("candidate:1 1 udp 1 203.0.113.10 50001 typ relay");
-        for mut hasty in [ours, theirs] {
-            assert!(hasty.is_too_early(after(0), from, &check));
-            assert!(hasty.is_too_early(after(299), from, &check));
-            assert!(!hasty.is_too_early(after(300), from, &check));
-            assert!(!hasty.is_too_early(after(0), at("203.0.113.11:50000"), &check));
-        }
-    }
-
-    #[test]
-    fn a_way_over_a_relay_is_not_nominated_before_a_direct_one_had_its_time() {
-        let (relay, host) = ("203.0.113.10:50000", "192.0.2.7:4000");
-        let mut nominating = message(METHOD_BINDING, CLASS_REQUEST);
-        nominating.add(ATTR_PRIORITY, &AS_THE_STANDARD_SAYS);
-        nominating.add(ATTR_USE_CANDIDATE, &[]);
-        let nominating = nominating.raw;
-        let through_ours = handed_on(host, &nominating);
-        let in_channel = [&[0x40, 0, 0, nominating.len() as u8][..], &nominating].concat();
-        let over_relays = [(relay, &nominating), (SERVER, &through_ours), (SERVER, &in_channel)];
-
-        let mut hasty = Hasty::default();
-        hasty.signaled("candidate:1 1 udp 1 203.0.113.10 50000 typ relay");
-        hasty.signaled("candidate:1 1 udp 1 192.0.2.7 4000 typ host");
-        assert!(!hasty.is_too_early(after(0), at(relay), &check(CLASS_REQUEST, AS_THE_STANDARD_SAYS)));
-        for (from, datagram) in over_relays {
-            assert!(hasty.is_too_early(after(1), at(from), datagram));
-            assert!(hasty.is_too_early(after(1999), at(from), datagram));
-        }
-        assert!(!hasty.is_too_early(after(1), at(host), &nominating), "that is direct");
-        for (from, datagram) in over_relays {
-            assert!(!hasty.is_too_early(after(2000), at(from), datagram));
-        }
-    }
-
-    #[test]
-    fn a_flood_of_addresses_is_not_remembered_and_the_last_candidate_is() {
-        let relay = check(CLASS_REQUEST, RELAY);
-        let mut hasty = Hasty::default();
-        for port in 1..1000 {
-            hasty.is_too_early(after(0), SocketAddr::from(([192, 0, 2, 1], port)), &relay);
-            hasty.signaled(&format!("candidate:1 1 udp 1 198.51.{}.{} {port} typ relay", port / 250, port % 250));
-        }
-        assert_eq!(hasty.first_seen.len(), MAX_ADDRESSES);
-        assert_eq!((hasty.signaled.len(), hasty.relays.len()), (MAX_ADDRESSES, MAX_ADDRESSES));
-        assert!(hasty.signaled.contains(&(at("198.51.3.249:999"), true)));
-    }
-
-    #[test]
-    fn nonsense_is_no_candidate() {
-        for line in
-            ["", "candidate:", "candidate:1 1 udp 1 x.local 5 typ host", "candidate:1 1 udp 1 192.0.2.1 5", "a=mid:0"]
-        {
-            assert_eq!(candidate(line), None, "{line}");
-        }
-    }
-}
+mod tests;
