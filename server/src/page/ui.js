@@ -10,6 +10,8 @@ const TYPING = "input, select, textarea, [contenteditable]";
 
 export class View {
   #act;
+  /** Of the last second; null: there is no call. */
+  #stats = null;
 
   /**
    * `act` has a function for everything that a person can do: `join(room)`, `leave()`, `again()`, `toggle(kind)`,
@@ -127,6 +129,7 @@ export class View {
 
   /** The indicator and the panel behind it; null: there is no call. */
   quality(stats) {
+    this.#stats = stats;
     el("quality").hidden = stats === null;
     if (stats === null) return this.details(false);
     el("quality").dataset.grade = stats.grade ?? "";
@@ -137,6 +140,7 @@ export class View {
   }
 
   details(open) {
+    if (open && this.#stats !== null) this.#figures(this.#stats);
     el("details").hidden = !open;
     el("quality").setAttribute("aria-expanded", String(open));
   }
