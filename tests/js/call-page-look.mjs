@@ -7,7 +7,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { serve } from "./call-page-from.mjs";
-import { snapshot } from "./call-page.mjs";
+import { snapshot } from "./pages.mjs";
 import { examine, focused } from "./call-page-layout.mjs";
 import { Browsers, Scene } from "./call-page-states.mjs";
 

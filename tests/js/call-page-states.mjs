@@ -1,7 +1,7 @@
 // How to get the call page into each of its states, by the ways that a person has: what call-page-look.mjs looks at.
 import { Client } from "@stomp/stompjs";
 import { WebSocket } from "ws";
-import { launchChromium, openPage, snapshot, until } from "./call-page.mjs";
+import { launchChromium, openPage, snapshot, until } from "./pages.mjs";
 
 const PATTERN = "?media=pattern&judge=0";
 /** The longest name that a room may have, with nothing in it where a line would break by itself. */

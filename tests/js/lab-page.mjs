@@ -7,7 +7,7 @@
 // or at the end where there was none. Status 0 after "left", 1 otherwise.
 // Options: --no-permission (the real path of a visitor: .local candidates), --limit SECONDS for all of it [120].
 import { writeSync } from "node:fs";
-import { launchChromium, openPage, snapshot } from "./call-page.mjs";
+import { launchChromium, openPage, snapshot } from "./pages.mjs";
 
 /** In milliseconds. */
 const LOOK_EVERY = 200;

@@ -13,7 +13,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
-import { launchChromium } from "../call-page.mjs";
+import { launchChromium } from "../pages.mjs";
 
 const here = (path) => new URL(path, import.meta.url);
 const FILES = {
