@@ -1,7 +1,8 @@
 //! Which sessions there are, which seats they hold, and who may come back for them.
 //!
-//! A session that asked for it outlives its socket for a grace time. Its token stays the same for the session's life: a
-//! flaky network may lose the answer to a resume, and the next attempt must still find the session.
+//! A session that asked for it outlives its socket for a grace time, unless it said goodbye: with DISCONNECT, or with the
+//! close code of a page that is closed. Its token stays the same for the session's life: a flaky network may lose the
+//! answer to a resume, and the next attempt must still find the session.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
