@@ -25,7 +25,7 @@ group() {
     fi
 }
 
-# steadily cargo test...: a few tests that failed are run again, each alone. Real time, real browsers and a busy machine can
+# steadily cargo test...: up to five tests that failed are run again, each alone. Real time, real browsers and a busy machine can
 # fail a test that has no fault; a fault fails it twice. Which ones needed that, the summary says.
 steadily() {
     local log status names name
@@ -35,7 +35,7 @@ steadily() {
     # The names stand under the last "failures:".
     names=$(awk '/^failures:$/ { names = ""; next } /^    [^ ]+$/ { names = names $1 "\n" } END { printf "%s", names }' "$log")
     rm -f "$log"
-    [ "$status" != 0 ] && [ -n "$names" ] && [ "$(wc -l <<< "$names")" -le 3 ] || return "$status"
+    [ "$status" != 0 ] && [ -n "$names" ] && [ "$(wc -l <<< "$names")" -le 5 ] || return "$status"
     for name in $names; do
         say "again, alone: $name"
         cargo test --locked --workspace --test e2e -- --exact "$name" || return

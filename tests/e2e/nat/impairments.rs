@@ -117,15 +117,16 @@ fn a_lossy_line_is_seen_as_one_and_carries_the_call_all_the_same() {
     ran.assert_figure("audio", "loss_percent", 1.0..12.0);
 }
 
-/// What asks for more than an expectation allows is told by name, and by an exit code of its own.
+/// What asks for more than an expectation allows is told by name, and by an exit code of its own. More loss than this, and
+/// one handshake of DTLS in some twenty takes longer than a peer waits for it: each of its flights has several packets.
 #[test]
 fn an_expectation_that_a_lossy_line_does_not_meet_is_the_verdict() {
-    let Some(ran) = call("a=home+loss=20%,b=home", "--expect 'audio.network_loss_percent<2'") else { return };
+    let Some(ran) = call("a=home+loss=12%,b=home", "--expect 'audio.network_loss_percent<2'") else { return };
     for report in &ran.reports {
         assert_eq!(report["verdict"]["code"], "QUALITY_BELOW_EXPECTED", "{report}");
     }
-    ran.assert_arrived(0.65..0.92);
-    ran.assert_figure("video", "network_loss_percent", 8.0..35.0);
+    ran.assert_arrived(0.78..0.97);
+    ran.assert_figure("video", "network_loss_percent", 4.0..24.0);
     // Most of the pictures' packets are had all the same, because they are asked for again.
     for report in &ran.reports {
         let video = &report["directions"][0]["video"];
