@@ -16,7 +16,9 @@
 //!
 //! The same goes for checks that nominate a way over a relay: browsers nominate what works first and go over to something
 //! better later, but the stack stays with the first pair that it is led to. Such a check has to wait until a direct way
-//! has had its time: longer where a check has come directly, because that way will do.
+//! has had its time: longer where a check has come directly, because that way will do. Chromium, which nominates the first
+//! relay at once, tries ways over relays first, one each 48 ms, and comes to the direct ones after some two seconds. Where
+//! the far end has told nothing but relays there is nothing to wait for.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -36,6 +38,10 @@ use super::checks::{Frame, address, decode};
 /// How long a relay waits for its candidate, and after the first check of the far end to be nominated by it: as long as
 /// the stack waits before it nominates one.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How soon after the first check of the far end one has nominated a relay that does not wait by itself.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// The patience with it.
+const PATIENCE_WITH_THE_HASTY: Duration = Duration::from_secs(3);
 /// How long after the first check that came directly a relay waits to be nominated: until the far end has heard our answer
 /// on that way and nominates it, which a busy browser takes its time for.
 const PATIENCE_FOR_DIRECT: Duration = Duration::from_secs(1);
@@ -56,11 +62,16 @@ pub(super) struct Hasty {
     first_seen: BTreeMap<SocketAddr, Instant>,
     first_check: Option<Instant>,
     first_direct: Option<Instant>,
+    /// The far end has told a candidate that is no relay, by address or by name.
+    has_direct: bool,
+    /// It has nominated a relay at once.
+    is_hasty: bool,
 }
 
 impl Hasty {
     /// The stack knows the candidates in a description or in a candidate of the far end.
     pub(super) fn signaled(&mut self, text: &str) {
+        self.has_direct |= text.lines().any(|line| kind(line).is_some_and(|kind| kind != "relay"));
         for (address, is_relay) in text.lines().filter_map(candidate) {
             if !self.signaled.contains(&(address, is_relay)) {
                 self.signaled.truncate(MAX_ADDRESSES - 1);
@@ -132,15 +143,19 @@ impl Hasty {
         if !check.contains(ATTR_PRIORITY) {
             return false;
         }
-        self.first_check.get_or_insert(now);
+        let first = *self.first_check.get_or_insert(now);
         if !over_relay {
             self.first_direct.get_or_insert(now);
             return false;
         }
         let is_within =
             |since: Option<Instant>, patience| since.is_some_and(|at| now.saturating_duration_since(at) < patience);
-        check.contains(ATTR_USE_CANDIDATE)
-            && (is_within(self.first_check, PATIENCE) || is_within(self.first_direct, PATIENCE_FOR_DIRECT))
+        if !check.contains(ATTR_USE_CANDIDATE) || !self.has_direct {
+            return false;
+        }
+        self.is_hasty |= is_within(Some(first), AT_ONCE);
+        let patience = if self.is_hasty { PATIENCE_WITH_THE_HASTY } else { PATIENCE };
+        is_within(Some(first), patience) || is_within(self.first_direct, PATIENCE_FOR_DIRECT)
     }
 
     fn relay_at(&mut self, address: IpAddr) {
@@ -148,6 +163,12 @@ impl Hasty {
             self.relays.insert(address);
         }
     }
+}
+
+/// The type of a candidate.
+fn kind(line: &str) -> Option<&str> {
+    line.trim().trim_start_matches("a=").strip_prefix("candidate:")?;
+    line.split_ascii_whitespace().skip_while(|word| *word != "typ").nth(1)
 }
 
 /// The address of a candidate over UDP, and whether it is a relay's (RFC 8839 section 5.1); a name is no address.

@@ -128,7 +128,7 @@ fn a_way_over_a_relay_is_not_nominated_before_a_direct_one_had_its_time() {
     hasty.signaled("candidate:1 1 udp 1 192.0.2.7 4000 typ host");
     assert!(!hasty.is_too_early(after(0), at(relay), &check(CLASS_REQUEST, AS_THE_STANDARD_SAYS)));
     for (from, datagram) in over_relays {
-        assert!(hasty.is_too_early(after(1), at(from), datagram));
+        assert!(hasty.is_too_early(after(1000), at(from), datagram));
         assert!(hasty.is_too_early(after(1999), at(from), datagram));
     }
     assert!(!hasty.is_too_early(after(1), at(host), &nominating), "that is direct");
@@ -138,12 +138,33 @@ fn a_way_over_a_relay_is_not_nominated_before_a_direct_one_had_its_time() {
 }
 
 #[test]
+fn one_that_nominates_a_relay_at_once_comes_to_the_direct_ways_later() {
+    let (relay, nominating) = (at("203.0.113.10:50000"), nominating());
+    for direct in ["candidate:1 1 udp 1 192.0.2.7 4000 typ host", "a=candidate:1 1 udp 1 0f-0f.local 4000 typ host"] {
+        let mut hasty = Hasty::default();
+        hasty.signaled("candidate:1 1 udp 1 203.0.113.10 50000 typ relay");
+        hasty.signaled(direct);
+        assert!(hasty.is_too_early(after(0), relay, &nominating));
+        assert!(hasty.is_too_early(after(2999), relay, &nominating), "{direct}");
+        assert!(!hasty.is_too_early(after(3000), relay, &nominating), "{direct}");
+    }
+}
+
+#[test]
+fn where_the_far_end_has_told_only_relays_nothing_is_waited_for() {
+    let mut hasty = Hasty::default();
+    hasty.signaled("v=0\r\na=mid:0\r\na=candidate:1 1 udp 1 203.0.113.10 50000 typ relay raddr 0.0.0.0 rport 0\r\n");
+    assert!(!hasty.is_too_early(after(0), at("203.0.113.10:50000"), &nominating()));
+}
+
+#[test]
 fn a_direct_way_that_was_found_late_has_time_to_be_nominated() {
     let (relay, host) = (at("203.0.113.10:50000"), at("192.0.2.7:4000"));
     let nominating = nominating();
     let mut hasty = Hasty::default();
     hasty.signaled("candidate:1 1 udp 1 203.0.113.10 50000 typ relay");
-    assert!(hasty.is_too_early(after(0), relay, &nominating));
+    hasty.signaled("candidate:1 1 udp 1 192.0.2.7 4000 typ host");
+    assert!(!hasty.is_too_early(after(0), relay, &check(CLASS_REQUEST, AS_THE_STANDARD_SAYS)));
     assert!(!hasty.is_too_early(after(1900), host, &check(CLASS_REQUEST, AS_THE_STANDARD_SAYS)));
     assert!(hasty.is_too_early(after(2000), relay, &nominating));
     assert!(
