@@ -148,14 +148,13 @@ impl Hasty {
             self.first_direct.get_or_insert(now);
             return false;
         }
-        let is_within =
-            |since: Option<Instant>, patience| since.is_some_and(|at| now.saturating_duration_since(at) < patience);
         if !check.contains(ATTR_USE_CANDIDATE) || !self.has_direct {
             return false;
         }
-        self.is_hasty |= is_within(Some(first), AT_ONCE);
+        let is_within = |since, patience| now.saturating_duration_since(since) < patience;
+        self.is_hasty |= is_within(first, AT_ONCE);
         let patience = if self.is_hasty { PATIENCE_WITH_THE_HASTY } else { PATIENCE };
-        is_within(Some(first), patience) || is_within(self.first_direct, PATIENCE_FOR_DIRECT)
+        is_within(first, patience) || self.first_direct.is_some_and(|direct| is_within(direct, PATIENCE_FOR_DIRECT))
     }
 
     fn relay_at(&mut self, address: IpAddr) {
@@ -165,9 +164,8 @@ impl Hasty {
     }
 }
 
-/// The type of a candidate.
+/// The type of a candidate; no other line has one.
 fn kind(line: &str) -> Option<&str> {
-    line.trim().trim_start_matches("a=").strip_prefix("candidate:")?;
     line.split_ascii_whitespace().skip_while(|word| *word != "typ").nth(1)
 }
 
@@ -177,8 +175,8 @@ fn candidate(line: &str) -> Option<(SocketAddr, bool)> {
     let mut words = line.strip_prefix("candidate:").unwrap_or(line).split_ascii_whitespace().skip(2);
     let is_udp = words.next()?.eq_ignore_ascii_case("udp");
     let (address, port) = (words.nth(1)?.parse().ok()?, words.next()?.parse().ok()?);
-    let kind = words.skip_while(|word| *word != "typ").nth(1)?;
-    is_udp.then_some((SocketAddr::new(address, port), kind == "relay"))
+    let is_relay = kind(line)? == "relay";
+    is_udp.then_some((SocketAddr::new(address, port), is_relay))
 }
 
 #[cfg(test)]
